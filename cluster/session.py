@@ -1,0 +1,81 @@
+"""Ray sessions: one here on a laptop, or one joined by its address."""
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+class ClusterError(RuntimeError):
+    """The cluster can't be reached or used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A Ray session that a sweep runs in.
+
+    Attributes:
+        cpus: CPUs of the whole cluster.
+        dashboard: Address of the dashboard, or None if it is not running.
+    """
+
+    cpus: float
+    dashboard: str | None
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator[Session]:
+    """Starts Ray here, or joins the cluster at ``address``; an open session is used as it is.
+
+    Args:
+        address: ``auto``, ``host:port`` or ``ray://host:port``; None starts Ray on this machine,
+            reachable from the loopback only.
+        cpus: CPUs for a session started here; None takes all.
+
+    Raises:
+        ClusterError: No session could be started or joined.
+    """
+    # Tune's own noise and files: progress, records and tables are ours.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    mine = not ray.is_initialized()
+    if mine:
+        _start(address, cpus)
+    try:
+        context = ray.get_runtime_context()
+        dashboard = ray.worker.get_dashboard_url() or None
+        yield Session(
+            cpus=ray.cluster_resources().get("CPU", 1.0),
+            dashboard=f"http://{dashboard}" if context and dashboard else None,
+        )
+    finally:
+        if mine:
+            ray.shutdown()
+
+
+def _start(address: str | None, cpus: int | None) -> None:
+    import ray
+
+    options = {"address": address} if address else {"num_cpus": cpus, "dashboard_host": "127.0.0.1"}
+    try:
+        # Ray puts the driver's working directory on its workers' import path. From a checkout that
+        # would let our `datasets/` answer a bare `import datasets` there, so start elsewhere.
+        with contextlib.chdir(sys.prefix):
+            ray.init(
+                **options,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                include_dashboard=None if address else True,
+            )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = f"the Ray cluster at {address}" if address else "Ray on this machine"
+        raise ClusterError(f"can't reach or start {where} ({_first_line(error)})") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,1 @@
+"""Tables, schema, preprocessing, splits and balanced views."""

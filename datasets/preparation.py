@@ -1,0 +1,74 @@
+"""What is fitted on one part of the rows for a training: preprocessing and balanced views."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from .preprocessing import Preprocessor
+from .views import View, make_view
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Preprocessed rows: X float32 (n_rows, n_features), y int32 (n_rows,), both C-contiguous."""
+
+    X: np.ndarray
+    y: np.ndarray
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a training reads, fitted on its training rows alone.
+
+    Attributes:
+        preprocessor: Fitted on the training rows.
+        views: Balanced forms of the training rows, by name.
+        watched: Rows that early stopping watches, in natural shares.
+    """
+
+    preprocessor: Preprocessor
+    views: dict[str, View]
+    watched: Rows
+
+
+def prepare(
+    features: pd.DataFrame,
+    target: np.ndarray,
+    *,
+    fit: np.ndarray,
+    watch: np.ndarray,
+    views: Sequence[str],
+    seed: int,
+) -> Prepared:
+    """Fits preprocessing on some rows, balances them, and preprocesses the rows to watch.
+
+    The search and every fold of the cross-validation prepare their rows here, so that none can fit
+    anything on rows it is judged on.
+
+    Args:
+        features: float64 frame of shape (n_rows, n_features), the whole table.
+        target: int ndarray of shape (n_rows,), 0 or 1.
+        fit: Row positions to fit on.
+        watch: Row positions that early stopping watches; disjoint from ``fit``.
+        views: Names of the views to make.
+        seed: Of the samplers.
+    """
+    preprocessor = Preprocessor().fit(features.iloc[fit])
+    X = preprocessor.transform(features.iloc[fit])
+    return Prepared(
+        preprocessor=preprocessor,
+        views={name: make_view(name, X, target[fit], seed) for name in views},
+        watched=transformed(preprocessor, features, target, watch),
+    )
+
+
+def transformed(
+    preprocessor: Preprocessor, features: pd.DataFrame, target: np.ndarray, rows: np.ndarray
+) -> Rows:
+    """Some rows of the table, preprocessed."""
+    return Rows(
+        preprocessor.transform(features.iloc[rows]),
+        np.ascontiguousarray(target[rows], dtype=np.int32),
+    )

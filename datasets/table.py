@@ -1,0 +1,327 @@
+"""A table ready for a sweep: features, a binary target, a schema and a fingerprint."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .demo import demonstration_table
+from .errors import InputError, nearest
+from .reading import read_frame
+from .schema import Column, ColumnKind, Schema
+
+DEMONSTRATION = "demonstration"
+
+_TRUE_WORDS = {True: 1.0, "true": 1.0, False: 0.0, "false": 0.0}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Features and target of an imbalanced binary problem.
+
+    Attributes:
+        name: Short name, for reports.
+        source: Where it came from: a path, ``demonstration`` or ``DataFrame``.
+        features: Frame of shape (n_rows, n_features); numeric and boolean columns are float64
+            with NaN for gaps.
+        target: int64 ndarray of shape (n_rows,); 1 is the positive label.
+        schema: What the columns are.
+        notes: What was inferred rather than given, a sentence each, to be said aloud.
+    """
+
+    name: str
+    source: str
+    features: pd.DataFrame
+    target: np.ndarray
+    schema: Schema
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def positive_rate(self) -> float:
+        """Share of positive rows, 0 to 1."""
+        return float(self.target.mean())
+
+    @property
+    def duplicate_rows(self) -> int:
+        """Number of rows whose features equal those of an earlier row."""
+        return int(self.features.duplicated().sum())
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over names, kinds, values and target; equal tables have equal fingerprints."""
+        digest = hashlib.sha256()
+        for column in self.schema.columns:
+            digest.update(f"{column.name}\0{column.kind}\0".encode())
+            # One bit pattern for every NaN and for both zeros.
+            values = np.nan_to_num(self.features[column.name].to_numpy(float), nan=np.nan) + 0.0
+            digest.update(values.tobytes())
+        digest.update(f"{self.schema.target}\0{self.schema.positive}\0".encode())
+        digest.update(self.target.astype(np.int8).tobytes())
+        return digest.hexdigest()
+
+
+def load_table(
+    path: Path | None = None,
+    *,
+    target: str | int | None = None,
+    positive: str | int | float | bool | None = None,
+    id_columns: Sequence[str | int] | None = None,
+    drop: Sequence[str | int] = (),
+    delimiter: str = ",",
+    header: bool | None = None,
+) -> Table:
+    """Reads a CSV or Parquet file, or the embedded demonstration data when ``path`` is None.
+
+    The other arguments are those of :func:`make_table` and :func:`read_frame`.
+
+    Raises:
+        InputError: The file or one of the arguments does not make a table.
+    """
+    if path is None:
+        frame, name, source = demonstration_table(), DEMONSTRATION, DEMONSTRATION
+        target = "purchased_again" if target is None else target
+    else:
+        frame = read_frame(path, delimiter=delimiter, header=header)
+        name, source = path.stem, str(path)
+    return make_table(
+        frame,
+        target=target,
+        positive=positive,
+        id_columns=id_columns,
+        drop=drop,
+        name=name,
+        source=source,
+    )
+
+
+def make_table(
+    frame: pd.DataFrame,
+    *,
+    target: str | int | None = None,
+    positive: str | int | float | bool | None = None,
+    id_columns: Sequence[str | int] | None = None,
+    drop: Sequence[str | int] = (),
+    name: str = "table",
+    source: str = "DataFrame",
+) -> Table:
+    """Checks a raw frame and gives its columns their kinds.
+
+    Args:
+        frame: Rows of the table.
+        target: Name or position of the target column; None takes the last column if it has two
+            values.
+        positive: Label of the positive class; None takes 1, true or yes if present, else the rarer.
+        id_columns: Names or positions of columns that identify a row; None takes those called
+            ``id`` or ``…_id`` whose values are all different.
+        drop: Names or positions of columns to leave out.
+        name: Short name, for reports.
+        source: Where the frame came from.
+
+    Raises:
+        InputError: A column is missing, or a column's values are unfit.
+    """
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise InputError(f"{source} has several columns called '{repeated[0]}'; rename all but one")
+    notes: list[str] = []
+    names = [str(column) for column in frame.columns]
+    frame = frame.set_axis(names, axis="columns")
+    if target is None:
+        target_name = _infer_target(frame, source, notes)
+    else:
+        target_name = _resolve(target, names, source, "data.target")
+    y, positive_label, negative_label = _encode_target(frame[target_name], positive, source, notes)
+
+    dropped = [_resolve(column, names, source, "data.drop") for column in drop]
+    if id_columns is None:
+        identifiers = _infer_ids(frame, {target_name, *dropped}, notes)
+    else:
+        identifiers = [_resolve(column, names, source, "data.id_columns") for column in id_columns]
+    left_out = {target_name, *dropped, *identifiers}
+    if target_name in dropped or target_name in identifiers:
+        raise InputError(f"{source}: the target '{target_name}' is also dropped; keep it")
+    feature_names = [column for column in names if column not in left_out]
+    if not feature_names:
+        raise InputError(f"{source} has no feature column left; drop fewer columns")
+
+    columns = tuple(Column(c, _kind(frame[c], source)) for c in feature_names)
+    schema = Schema(
+        columns=columns,
+        target=target_name,
+        positive=positive_label,
+        negative=negative_label,
+        id_columns=tuple(identifiers),
+        dropped=tuple(dropped),
+    )
+    return Table(
+        name=name,
+        source=source,
+        features=read_features(frame, schema, source),
+        target=y,
+        schema=schema,
+        notes=tuple(notes),
+    )
+
+
+def read_features(frame: pd.DataFrame, schema: Schema, source: str) -> pd.DataFrame:
+    """The feature columns of ``frame`` as the schema wants them, for training and prediction alike.
+
+    Args:
+        frame: Holds at least the schema's feature columns, in any order.
+        schema: Which columns, and of which kind.
+        source: Named in errors.
+
+    Returns:
+        Frame of shape (n_rows, n_features), float64, in the schema's order.
+
+    Raises:
+        InputError: A column is missing, or holds text, infinite values or (while categorical
+            columns can't be encoded) categories.
+    """
+    converted: dict[str, np.ndarray] = {}
+    for column in schema.columns:
+        if column.name not in frame.columns:
+            hint = nearest(column.name, [str(c) for c in frame.columns])
+            raise InputError(f"{source} has no column '{column.name}'{hint or '; add it'}")
+        values = frame[column.name]
+        if column.kind is ColumnKind.CATEGORICAL:
+            examples = ", ".join(repr(str(value)) for value in values.dropna().unique()[:3])
+            raise InputError(
+                f"{source}: column '{column.name}' holds categories ({examples}, …), which can't "
+                f"be encoded yet; leave it out with --set data.drop=[{column.name}] or encode it "
+                "as numbers"
+            )
+        converted[column.name] = _to_float(values, column, source)
+    return pd.DataFrame(converted, index=frame.index)
+
+
+def _resolve(column: str | int, names: list[str], source: str, setting: str) -> str:
+    """The name of a column given by name or position; a name wins over a position."""
+    if str(column) in names and not isinstance(column, bool):
+        return str(column)
+    try:
+        position = int(column)
+    except ValueError:
+        hint = nearest(str(column), names) or f"; its columns are {', '.join(names)}"
+        raise InputError(f"{source} has no column '{column}' ({setting}){hint}") from None
+    if not -len(names) <= position < len(names):
+        raise InputError(
+            f"{source} has no column at position {position} ({setting}); "
+            f"positions go from 0 to {len(names) - 1}"
+        )
+    return names[position]
+
+
+def _infer_target(frame: pd.DataFrame, source: str, notes: list[str]) -> str:
+    last = str(frame.columns[-1])
+    if frame[last].nunique() != 2:
+        raise InputError(
+            f"{source}: no target was given, and the last column '{last}' has "
+            f"{frame[last].nunique()} values, not two; name the target with --target"
+        )
+    notes.append(f"target: '{last}', the last column, which has two values")
+    return last
+
+
+def _encode_target(
+    values: pd.Series, positive: str | int | float | bool | None, source: str, notes: list[str]
+) -> tuple[np.ndarray, str, str]:
+    gaps = values.isna().to_numpy()
+    if gaps.any():
+        raise InputError(
+            f"{source}: the target '{values.name}' is empty in {gaps.sum()} rows (first: row "
+            f"{int(gaps.argmax()) + 1}); fill or remove them"
+        )
+    text = values.map(_label)
+    counts = text.value_counts()
+    if len(counts) != 2:
+        shown = ", ".join(f"'{label}'" for label in list(counts.index)[:5])
+        shown += ", …" if len(counts) > 5 else ""
+        raise InputError(
+            f"{source}: the target '{values.name}' has {len(counts)} "
+            f"{'class' if len(counts) == 1 else 'classes'} ({shown}) and needs exactly two; "
+            "choose another target or merge classes"
+        )
+    if positive is None:
+        label = next(
+            (c for c in counts.index if c.casefold() in {"1", "true", "yes"}), counts.index[-1]
+        )
+        notes.append(f"positive label: '{label}'")
+    else:
+        label = _label(positive)
+        if label not in counts.index:
+            raise InputError(
+                f"{source}: the target '{values.name}' has no label '{label}' (data.positive); "
+                f"its labels are '{counts.index[0]}' and '{counts.index[1]}'"
+            )
+    negative = next(other for other in counts.index if other != label)
+    return (text == label).to_numpy(np.int64), label, negative
+
+
+def _label(value: object) -> str:
+    """A label's text, the same for 1, 1.0 and '1', since a gap elsewhere makes integers floats."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _infer_ids(frame: pd.DataFrame, taken: set[str], notes: list[str]) -> list[str]:
+    found = [
+        name
+        for name in map(str, frame.columns)
+        if name not in taken
+        and (name.casefold() == "id" or name.casefold().endswith(("_id", " id")))
+        and frame[name].is_unique
+    ]
+    for name in found:
+        notes.append(f"id column, left out: '{name}', whose values are all different")
+    return found
+
+
+def _kind(values: pd.Series, source: str) -> ColumnKind:
+    if values.isna().all():
+        raise InputError(
+            f"{source}: column '{values.name}' is empty in every row; leave it out with "
+            f"--set data.drop=[{values.name}]"
+        )
+    if pd.api.types.is_bool_dtype(values):
+        return ColumnKind.BOOLEAN
+    if pd.api.types.is_numeric_dtype(values):
+        return ColumnKind.NUMERIC
+    present = values.dropna()
+    if present.map(_is_boolean_word).all():
+        return ColumnKind.BOOLEAN
+    # A column of mostly numbers is numeric with mistakes in it, which are then named one by one.
+    numbers = pd.to_numeric(present, errors="coerce").notna().mean()
+    return ColumnKind.NUMERIC if numbers >= 0.5 else ColumnKind.CATEGORICAL
+
+
+def _is_boolean_word(value: object) -> bool:
+    return (value.strip().casefold() if isinstance(value, str) else value) in _TRUE_WORDS
+
+
+def _to_float(values: pd.Series, column: Column, source: str) -> np.ndarray:
+    if column.kind is ColumnKind.BOOLEAN and not pd.api.types.is_numeric_dtype(values):
+        folded = values.map(lambda v: v.strip().casefold() if isinstance(v, str) else v)
+        numbers = folded.map(_TRUE_WORDS)
+    else:
+        numbers = pd.to_numeric(values, errors="coerce")
+    result = numbers.to_numpy(np.float64, na_value=np.nan)
+    bad = np.isnan(result) & values.notna().to_numpy()
+    if bad.any():
+        row = int(bad.argmax())
+        raise InputError(
+            f"{source}: the {column.kind} column '{column.name}' holds the text "
+            f"{str(values.iloc[row])!r} in row {row + 1}"
+            f"{f' and in {bad.sum() - 1} more' if bad.sum() > 1 else ''}; mend it or leave it empty"
+        )
+    infinite = np.isinf(result)
+    if infinite.any():
+        raise InputError(
+            f"{source}: column '{column.name}' is infinite in {infinite.sum()} rows (first: row "
+            f"{int(infinite.argmax()) + 1}); replace these values or leave them empty"
+        )
+    return result

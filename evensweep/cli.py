@@ -1,0 +1,307 @@
+"""The command line. Heavy libraries are imported inside the commands that need them."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: see the README."""
+
+app = typer.Typer(
+    name="evensweep",
+    help="Finds the best neural classifier for an imbalanced table.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="The folder of a run.")]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="auto|HOST:PORT", help="A Ray cluster to run on. Default: this machine."),
+]
+Cpus = Annotated[int | None, typer.Option(min=1, help="CPUs to use on this machine. Default: all.")]
+Target = Annotated[str | None, typer.Option(metavar="COL", help="Target column: name or position.")]
+Positive = Annotated[
+    str | None,
+    typer.Option(metavar="LABEL", help="Label of the class to find. Default: the rarer."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Overrides a key; may be given again."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"evensweep {installed('evensweep')}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    sweep: Annotated[
+        str | None,
+        typer.Argument(metavar="[SWEEP.yaml|PRESET]", help="A sweep file, or a preset's name."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The table: CSV or Parquet.")
+    ] = None,
+    target: Target = None,
+    positive: Positive = None,
+    settings: Settings = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where runs are kept. Default: runs.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The run's name. Default: the sweep's, and the time.")
+    ] = None,
+    address: Address = None,
+    cpus: Cpus = None,
+) -> None:
+    """Searches, cross-validates, builds the ensemble and tests it once.
+
+    Without a sweep and without data, sweeps the embedded demonstration data.
+    """
+    options = {"path": data, "target": target, "positive": positive}
+    given = {key: str(value) for key, value in options.items() if value is not None}
+    with _clear_errors():
+        config = _configuration(sweep, given, settings or [], out)
+        from .search.sweep import Sweep
+
+        planned = Sweep(config)
+        directory = planned.create(name)
+        _execute(directory.root, config, planned.table, directory, address, cpus)
+
+
+@app.command()
+def resume(run_dir: RunDir, address: Address = None, cpus: Cpus = None) -> None:
+    """Continues a run from its first stage that is not complete."""
+    with _clear_errors():
+        from .search.sweep import reopen
+
+        directory, config, table = reopen(run_dir)
+        _execute(run_dir, config, table, directory, address, cpus)
+
+
+@app.command()
+def leaderboard(
+    run_dir: RunDir,
+    limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
+) -> None:
+    """Shows a run's trials, best first; also while it runs."""
+    with _clear_errors():
+        from rich.console import Console
+
+        from .results.tables import leaderboard_table
+        from .search.run import Run
+
+        Console().print(leaderboard_table(Run.load(run_dir).leaderboard(), limit))
+
+
+@app.command()
+def report(run_dir: RunDir) -> None:
+    """Writes a run's report.html and plots again, from its files."""
+    with _clear_errors():
+        from .results.report import write_report
+        from .search.run import Run
+
+        opened = Run.load(run_dir)
+        write_report(opened.directory, opened.summary)
+        typer.echo(opened.directory.report)
+
+
+@app.command()
+def predict(
+    run_dir: RunDir,
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV or Parquet to score.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="CSV or Parquet to write.")
+    ],
+    delimiter: Annotated[str, typer.Option(help="Between the cells of a CSV line.")] = ",",
+) -> None:
+    """Scores a table: probability, rank and decile of every row, in the table's order."""
+    with _clear_errors():
+        from .datasets.reading import read_frame
+        from .search.prediction import score_table, write_scores
+        from .search.run import Run
+
+        opened = Run.load(run_dir)
+        frame = read_frame(table, delimiter=delimiter, header=None)
+        scores = score_table(opened.model, frame)
+        write_scores(scores, output)
+        typer.echo(f"{len(scores):,} rows scored: {output}")
+
+
+@app.command()
+def describe(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV or Parquet.")],
+    target: Target = None,
+    positive: Positive = None,
+    settings: Settings = None,
+) -> None:
+    """Shows what a sweep would see in a table: columns, gaps, classes, duplicates."""
+    options = {"path": table, "target": target, "positive": positive}
+    given = {key: str(value) for key, value in options.items() if value is not None}
+    with _clear_errors():
+        config = _configuration(None, given, settings or [], None)
+        from rich.console import Console
+
+        from .results.description import description
+        from .search.sweep import read_table
+
+        Console().print(description(read_table(config)))
+
+
+@app.command()
+def presets() -> None:
+    """Lists the sweep files that ship with Evensweep."""
+    from .presets import preset_paths, preset_title
+
+    for name, path in preset_paths().items():
+        typer.echo(f"{name}  {preset_title(path)}\n    {path}")
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+def _configuration(
+    sweep: str | None, given: dict[str, str], settings: list[str], out: Path | None
+) -> Any:
+    from .datasets.errors import InputError, nearest
+    from .presets import preset_paths
+    from .search.config import SweepConfig, override, read_yaml
+
+    known = preset_paths()
+    raw: dict[str, Any] = {}
+    if sweep in known:
+        raw = read_yaml(known[sweep])
+    elif sweep is not None:
+        if not Path(sweep).exists() and Path(sweep).suffix not in {".yaml", ".yml"}:
+            hint = nearest(sweep, known) or f"; the presets are {', '.join(known)}"
+            raise InputError(f"'{sweep}' is neither a sweep file nor a preset{hint}")
+        raw = read_yaml(Path(sweep))
+    if given:
+        section = raw.get("data") or {}
+        if not isinstance(section, dict):
+            raise InputError(f"{sweep}: data holds no keys; write it as data: {{path: …}}")
+        raw = {**raw, "data": {**section, **given}}
+        if "path" in given and "name" not in raw:
+            raw["name"] = _run_name(Path(given["path"]))
+    raw = override(raw, settings)
+    config = SweepConfig.from_mapping(raw, sweep or "the command line")
+    # Absolute, so that the run can be resumed from any folder.
+    path = config.data.path
+    data = config.data.model_copy(update={"path": path.resolve() if path else None})
+    return config.model_copy(update={"data": data, "storage": (out or config.storage).resolve()})
+
+
+def _run_name(path: Path) -> str:
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in path.stem)
+    return kept.lstrip("._-") or "table"
+
+
+def _execute(
+    shown: Path, config: Any, table: Any, directory: Any, address: str | None, cpus: int | None
+) -> None:
+    """Runs what is not complete of a run, in a Ray session, with a progress display."""
+    from rich.console import Console
+
+    from .results.tables import answer, members_table, scores_table, views_table
+
+    console = Console()
+    err = Console(stderr=True)
+    console.print(
+        f"[bold]{table.name}[/]: {len(table.target):,} rows, "
+        f"{len(table.schema.columns)} features, {table.positive_rate:.1%} positive"
+    )
+    for note in table.notes:
+        console.print(f"  inferred {note}", style="dim", highlight=False)
+    duplicates = table.duplicate_rows
+    if duplicates:
+        console.print(
+            f"  {duplicates:,} rows ({duplicates / len(table.target):.0%}) repeat the features of "
+            "another; copies in different splits flatter the figures",
+            style="yellow",
+            highlight=False,
+        )
+    try:
+        from .cluster.session import ClusterError, ray_session
+        from .search.progress import display_for
+        from .search.stages import SweepError
+        from .search.sweep import execute
+
+        with _signals_interrupt(), ray_session(address, cpus) as session:
+            if session.dashboard:
+                console.print(f"  Ray dashboard: {session.dashboard}", style="dim")
+            with display_for(console) as display:
+                finished = execute(config, directory, table, session, display)
+    except KeyboardInterrupt:
+        err.print(f"\ninterrupted; go on with: evensweep resume {shown}", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except (SweepError, ClusterError) as error:
+        err.print(f"evensweep: {error}", style="red", soft_wrap=True, markup=False)
+        err.print(f"go on with: evensweep resume {shown}", soft_wrap=True)
+        raise typer.Exit(FAILED) from None
+    summary = finished.summary
+    for part in (views_table(summary), members_table(summary), scores_table(summary)):
+        console.print()
+        console.print(part)
+    console.print()
+    console.print(answer(summary), highlight=False)
+    console.print()
+    console.print(f"[bold]Results:[/] {directory.root}", soft_wrap=True)
+    console.print(f"  report:        {directory.report}", soft_wrap=True, highlight=False)
+    console.print(
+        f"  score a table: evensweep predict {shown} TABLE -o scores.csv",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Turns wrong input into one sentence and exit code 2."""
+    from .datasets.errors import InputError
+
+    try:
+        yield
+    except InputError as error:
+        typer.echo(f"evensweep: {error}", err=True)
+        raise typer.Exit(WRONG_INPUT) from None
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Ends the process the way Ctrl-C does when a batch system sends SIGTERM or SIGHUP."""
+    import os
+
+    # Every result is on disk when the next decision is made, so Tune's own slow goodbye, which
+    # swallows the signal, is not needed.
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    known = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.signal(number, interrupt) for number in known}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Run directory, metrics, ensemble selection, tables, figures and report."""

@@ -1,0 +1,151 @@
+"""Figures of a binary classifier's probabilities, with bootstrap intervals."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    confusion_matrix,
+    f1_score,
+    precision_recall_curve,
+    roc_auc_score,
+)
+
+INTERVAL_METRICS = (
+    "accuracy", "log_loss", "roc_auc", "pr_auc", "balanced_accuracy", "f1", "brier",
+)  # fmt: skip
+"""Names of the figures that get intervals."""
+
+_CHUNK_CELLS = 2_000_000
+"""Resamples × rows that are held in memory at once."""
+
+
+def log_losses(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Each row's negative log-likelihood in nats, float64 of shape (n_rows,) or (…, n_rows).
+
+    Args:
+        y: int ndarray of shape (n_rows,), 0 or 1.
+        probabilities: Of class 1, ndarray whose last axis is the rows.
+    """
+    p = np.clip(np.asarray(probabilities, np.float64), 1e-7, 1 - 1e-7)
+    return -np.where(y == 1, np.log(p), np.log1p(-p))
+
+
+def log_loss(y: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean negative log-likelihood in nats a row."""
+    return float(log_losses(y, probabilities).mean())
+
+
+def accuracy(y: np.ndarray, probabilities: np.ndarray, threshold: float = 0.5) -> float:
+    """Share of rows on the right side of the threshold."""
+    return float(((probabilities >= threshold) == y).mean())
+
+
+def best_f1_threshold(y: np.ndarray, probabilities: np.ndarray) -> float:
+    """The threshold with the highest F1 of the positive class; the lowest of equals.
+
+    Args:
+        y: int ndarray of shape (n_rows,), 0 or 1, with at least one positive.
+        probabilities: Of class 1, for rows that the model never saw.
+    """
+    precision, recall, thresholds = precision_recall_curve(y, probabilities)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return float(thresholds[np.argmax(f1[:-1])])
+
+
+def classification_metrics(
+    y: np.ndarray, probabilities: np.ndarray, threshold: float
+) -> dict[str, Any]:
+    """The figures of ``summary.json`` for one model on one set of rows.
+
+    Args:
+        y: int ndarray of shape (n_rows,), 0 or 1.
+        probabilities: Natural-prior probability of class 1, ndarray of shape (n_rows,).
+        threshold: Rows at or above it are called positive.
+
+    Returns:
+        ``rows``, the figures of :data:`INTERVAL_METRICS`, ``threshold`` and ``confusion_matrix``
+        as [[tn, fp], [fn, tp]].
+    """
+    predicted = (probabilities >= threshold).astype(int)
+    return {
+        "rows": len(y),
+        "accuracy": float((predicted == y).mean()),
+        "log_loss": log_loss(y, probabilities),
+        "roc_auc": float(roc_auc_score(y, probabilities)),
+        "pr_auc": float(average_precision_score(y, probabilities)),
+        "balanced_accuracy": float(balanced_accuracy_score(y, predicted)),
+        "f1": float(f1_score(y, predicted, zero_division=0)),
+        "brier": float(brier_score_loss(y, probabilities)),
+        "threshold": float(threshold),
+        "confusion_matrix": confusion_matrix(y, predicted, labels=[0, 1]).tolist(),
+    }
+
+
+def bootstrap_intervals(
+    y: np.ndarray, probabilities: np.ndarray, threshold: float, seed: int, resamples: int = 1000
+) -> dict[str, list[float]]:
+    """95% percentile intervals over resampled rows (Efron & Tibshirani 1993, chapter 13).
+
+    Classes are resampled separately, so that every resample holds both.
+
+    Returns:
+        ``{metric: [low, high]}`` for :data:`INTERVAL_METRICS`.
+    """
+    rng = np.random.default_rng(seed)
+    order = np.argsort(-probabilities, kind="stable")
+    y, probabilities = y[order], probabilities[order]
+    members = [np.flatnonzero(y == label) for label in (0, 1)]
+    chunk = max(1, _CHUNK_CELLS // len(y))
+    draws = []
+    for start in range(0, resamples, chunk):
+        size = min(chunk, resamples - start)
+        # How often each row was drawn stands for the drawn rows themselves.
+        weights = np.zeros((size, len(y)))
+        for rows in members:
+            weights[:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size)
+        draws.append(_weighted_metrics(y, probabilities, threshold, weights))
+    return {
+        metric: [
+            float(b) for b in np.percentile(np.concatenate([d[metric] for d in draws]), [2.5, 97.5])
+        ]
+        for metric in INTERVAL_METRICS
+    }
+
+
+def _weighted_metrics(
+    y: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The figures of :data:`INTERVAL_METRICS` for many weightings of the same rows at once.
+
+    Args:
+        y: int ndarray of shape (n_rows,).
+        probabilities: In descending order, ndarray of shape (n_rows,).
+        threshold: Rows at or above it are called positive.
+        weights: ndarray of shape (n_weightings, n_rows).
+    """
+    total = weights.sum(axis=1)
+    positive, negative = weights * (y == 1), weights * (y == 0)
+    # Rows of equal probability count as one step of the curves.
+    steps = np.flatnonzero(np.diff(probabilities, prepend=np.inf))
+    hits, alarms = (np.add.reduceat(w, steps, axis=1) for w in (positive, negative))
+    hits_so_far, alarms_so_far = hits.cumsum(axis=1), alarms.cumsum(axis=1)
+    all_hits, all_alarms = hits_so_far[:, -1:], alarms_so_far[:, -1:]
+    called = np.maximum(hits_so_far + alarms_so_far, 1e-12)
+    ranked_below = all_alarms - alarms_so_far + alarms / 2
+
+    above = probabilities >= threshold
+    true_positives, false_positives = positive[:, above].sum(axis=1), negative[:, above].sum(axis=1)
+    n_positive, n_negative = all_hits[:, 0], all_alarms[:, 0]
+    true_negatives = n_negative - false_positives
+    return {
+        "accuracy": (true_positives + true_negatives) / total,
+        "log_loss": weights @ log_losses(y, probabilities) / total,
+        "roc_auc": (hits * ranked_below).sum(axis=1) / (n_positive * n_negative),
+        "pr_auc": (hits / all_hits * hits_so_far / called).sum(axis=1),
+        "balanced_accuracy": (true_positives / n_positive + true_negatives / n_negative) / 2,
+        "f1": 2 * true_positives / (true_positives + false_positives + n_positive),
+        "brier": weights @ (probabilities - y) ** 2 / total,
+    }

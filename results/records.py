@@ -1,0 +1,205 @@
+"""The search's append-only record, and the tables made from it.
+
+Each line of ``records.jsonl`` is one event of one trial. Whatever happens to the process, the lines
+already written tell what was finished; a torn last line is ignored.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+FINISHED = frozenset({"stopped", "completed", "converged", "diverged", "failed"})
+"""Statuses of a trial that will not train on: cut at a rung, trained to the full budget, ended by
+early stopping, ended by a NaN or infinite loss, or ended by errors."""
+
+HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
+
+
+@dataclass
+class TrialRecord:
+    """What is known of a trial.
+
+    Attributes:
+        id: Such as ``smote-007``.
+        view: The view it trains on.
+        stage: ``baseline`` or ``search``.
+        seed: Of its weights, shuffling and dropout.
+        config: Its hyperparameters.
+        status: ``waiting``, ``running`` or one of :data:`FINISHED`.
+        rung: The epoch budget of the last rung it reached.
+        epochs: Epochs trained.
+        best_epoch: Epoch of the lowest validation loss, from 1.
+        best_val_loss: In nats a row, natural prior; None before the first finite epoch.
+        best_val_accuracy: At the same epoch.
+        seconds: Training time on its worker.
+        checkpoint: Its last checkpoint, relative to the run directory.
+        error: The last line of the error that ended it.
+        history: Rows of :data:`HISTORY_COLUMNS`; None stands for a figure that is not finite.
+    """
+
+    id: str
+    view: str
+    stage: str
+    seed: int
+    config: dict[str, Any]
+    status: str = "waiting"
+    rung: int = 0
+    epochs: int = 0
+    best_epoch: int = 0
+    best_val_loss: float | None = None
+    best_val_accuracy: float | None = None
+    seconds: float = 0.0
+    checkpoint: str | None = None
+    error: str | None = None
+    history: list[list[float | None]] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the trial will not train on."""
+        return self.status in FINISHED
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A trial reached a rung, or its own end: the figures of the step that led there."""
+
+    trial: str
+    rung: int
+    epochs: int
+    best_epoch: int
+    best_val_loss: float | None
+    best_val_accuracy: float | None
+    seconds: float
+    history: list[list[float | None]]
+
+
+@dataclass(frozen=True)
+class End:
+    """A trial will not train on."""
+
+    trial: str
+    status: str
+    checkpoint: str | None = None
+    error: str | None = None
+
+
+_EVENTS: dict[str, type[Progress] | type[End]] = {"progress": Progress, "end": End}
+
+
+class SearchRecord:
+    """The trials of a search, kept in memory and, event by event, in a file.
+
+    Args:
+        path: The record file.
+        trials: The planned trials, without results.
+    """
+
+    def __init__(self, path: Path, trials: Iterable[TrialRecord]) -> None:
+        self.path = path
+        self.trials = {trial.id: trial for trial in trials}
+        self.replayed: list[Progress | End] = []
+
+    @classmethod
+    def read(cls, path: Path, trials: Iterable[TrialRecord]) -> Self:
+        """The record of a search that may be running in another process; the file is left alone."""
+        record = cls(path, trials)
+        if path.exists():
+            record._replay(path.read_text(encoding="utf-8"))
+        return record
+
+    @classmethod
+    def open(cls, path: Path, trials: Iterable[TrialRecord]) -> Self:
+        """The record of a search to go on with: trials that were running wait again."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            # Cut what a killed process left, so that the next event starts on its own line.
+            whole = path.read_bytes().rpartition(b"\n")
+            with path.open("r+b") as file:
+                file.truncate(len(whole[0] + whole[1]))
+        record = cls.read(path, trials)
+        for trial in record.trials.values():
+            if not trial.finished:
+                trial.status = "waiting"
+        return record
+
+    def add(self, event: Progress | End) -> None:
+        """Appends an event to the file and applies it."""
+        kind = next(name for name, cls in _EVENTS.items() if isinstance(event, cls))
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"event": kind, **asdict(event)}, allow_nan=False) + "\n")
+        self._apply(event)
+
+    def _replay(self, text: str) -> None:
+        for line in text.rpartition("\n")[0].splitlines():
+            values = json.loads(line)
+            event = _EVENTS[values.pop("event")](**values)
+            if event.trial in self.trials:
+                self.replayed.append(event)
+                self._apply(event)
+
+    def _apply(self, event: Progress | End) -> None:
+        trial = self.trials[event.trial]
+        if isinstance(event, End):
+            trial.status = event.status
+            trial.checkpoint = event.checkpoint
+            trial.error = event.error
+            return
+        trial.status = "running"
+        trial.rung, trial.epochs = event.rung, event.epochs
+        trial.best_epoch, trial.seconds = event.best_epoch, event.seconds
+        trial.best_val_loss = event.best_val_loss
+        trial.best_val_accuracy = event.best_val_accuracy
+        # A trial that was trained again repeats epochs, with the same figures.
+        first = event.history[0][0] if event.history else None
+        if first is not None:
+            trial.history = [row for row in trial.history if (row[0] or 0) < first]
+        trial.history += event.history
+
+
+def finite_or_none(value: float) -> float | None:
+    """JSON has no NaN or infinity, and a missing figure says the same."""
+    return value if -float("inf") < value < float("inf") else None
+
+
+def trials_frame(trials: Iterable[TrialRecord]) -> pd.DataFrame:
+    """A row a trial: id, view, stage, seed, ``config.*``, status, figures."""
+    rows = []
+    for trial in trials:
+        row = asdict(trial)
+        del row["history"]
+        config = {f"config.{name}": value for name, value in row.pop("config").items()}
+        rows.append({**row, **config})
+    return pd.DataFrame(rows)
+
+
+def trials_from_frame(frame: pd.DataFrame) -> list[TrialRecord]:
+    """The trials that :func:`trials_frame` laid out, without their histories."""
+    trials = []
+    for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
+        config = {
+            str(key).removeprefix("config."): row.pop(key)
+            for key in list(row)
+            if str(key).startswith("config.")
+        }
+        trials.append(TrialRecord(config=config, **{str(k): v for k, v in row.items()}))
+    return trials
+
+
+def history_frame(trials: Iterable[TrialRecord]) -> pd.DataFrame:
+    """A row an epoch of a trial: trial, view, then :data:`HISTORY_COLUMNS`."""
+    rows = [(trial.id, trial.view, *epoch) for trial in trials for epoch in trial.history]
+    return pd.DataFrame(rows, columns=["trial", "view", *HISTORY_COLUMNS])
+
+
+def best_trials(trials: Iterable[TrialRecord], view: str, count: int) -> list[TrialRecord]:
+    """The search's ``count`` best trials on a view by validation loss, best first; ties by id."""
+    ranked = [
+        (trial.best_val_loss, trial.id, trial)
+        for trial in trials
+        if trial.view == view and trial.stage == "search" and trial.best_val_loss is not None
+    ]
+    return [trial for _, _, trial in sorted(ranked, key=lambda item: item[:2])[:count]]

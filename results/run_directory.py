@@ -1,0 +1,94 @@
+"""The layout of a run directory: this class owns every path and file name in it."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ..datasets.errors import InputError
+from .files import replacing
+
+
+class RunDirectory:
+    """Paths of one run; see the README for what each file holds.
+
+    Args:
+        root: ``<storage>/<run>``; need not exist yet.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.sweep = root / "sweep.yaml"
+        self.environment = root / "environment.json"
+        self.dataset = root / "dataset.json"
+        self.trials = root / "trials.parquet"
+        self.history = root / "history.parquet"
+        self.cross_validation = root / "cross_validation.parquet"
+        self.predictions = root / "predictions"
+        self.validation_predictions = self.predictions / "validation.parquet"
+        self.oof_predictions = self.predictions / "out_of_fold.parquet"
+        self.test_predictions = self.predictions / "test.parquet"
+        self.folds = root / "folds"
+        self.ensemble = root / "ensemble.json"
+        self.model = root / "model"
+        self.test = root / "test.json"
+        self.summary = root / "summary.json"
+        self.report = root / "report.html"
+        self.plots = root / "plots"
+        self.tune = root / "tune"
+        self.search_records = self.tune / "records.jsonl"
+        self.log = root / "run.log"
+
+    @property
+    def name(self) -> str:
+        """The run's name, which is the folder's."""
+        return self.root.name
+
+    def fold(self, trial: str, fold: int) -> Path:
+        """The arrays of one fold model of a configuration."""
+        return self.folds / trial / f"fold-{fold:02d}.npz"
+
+    def preprocessor(self, fold: int) -> Path:
+        """The preprocessing fitted in a fold."""
+        return self.folds / f"preprocessing-{fold:02d}.skops"
+
+    @classmethod
+    def open(cls, root: Path) -> "RunDirectory":
+        """An existing run.
+
+        Raises:
+            InputError: There is no run at ``root``.
+        """
+        run = cls(root.resolve())
+        if not run.sweep.is_file():
+            raise InputError(
+                f"{root} is no run directory (it has no sweep.yaml); "
+                "give the folder that evensweep run printed"
+            )
+        return run
+
+    @classmethod
+    def create(cls, root: Path) -> "RunDirectory":
+        """A new, empty run.
+
+        Raises:
+            InputError: Something stands at ``root`` already, or it can't be written.
+        """
+        run = cls(root.resolve())
+        try:
+            run.root.mkdir(parents=True)
+        except FileExistsError as error:
+            raise InputError(
+                f"{root} exists already; choose another --name, or continue it with "
+                f"evensweep resume {root}"
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"{root} can't be written ({error.strerror}); choose another --out"
+            ) from error
+        return run
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Writes a Parquet file atomically."""
+    with replacing(path) as temporary:
+        frame.to_parquet(temporary, index=False)

@@ -1,0 +1,144 @@
+"""``summary.json``: the headline of a run, computed from the run's other files."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from .files import read_json, write_json
+from .metrics import bootstrap_intervals, classification_metrics
+from .records import TrialRecord, best_trials, trials_from_frame
+from .references import REFERENCES
+from .run_directory import RunDirectory
+
+
+def write_summary(run: RunDirectory, status: str, error: str | None = None) -> dict[str, Any]:
+    """Computes the summary from whatever stages are complete, and writes it.
+
+    Args:
+        run: The run.
+        status: ``running``, ``complete`` or ``failed``.
+        error: What made it fail.
+    """
+    summary = compute_summary(run, status)
+    if error is not None:
+        summary["error"] = error
+    write_json(run.summary, summary)
+    return summary
+
+
+def compute_summary(run: RunDirectory, status: str) -> dict[str, Any]:
+    """The contract of ``summary.json``; parts of stages that are not complete are left out."""
+    sweep = yaml.safe_load(run.sweep.read_text(encoding="utf-8"))
+    environment = read_json(run.environment)
+    summary: dict[str, Any] = {
+        "run": run.name,
+        "status": status,
+        "protocol": sweep["protocol"],
+        "seconds": round(sum(environment["stage_seconds"].values()), 3),
+        "stage_seconds": environment["stage_seconds"],
+    }
+    if run.dataset.exists():
+        dataset = read_json(run.dataset)
+        keys = ("name", "rows", "features", "positive_rate", "fingerprint")
+        summary["dataset"] = {key: dataset[key] for key in keys}
+        if run.trials.exists():
+            trials = trials_from_frame(pd.read_parquet(run.trials))
+            summary |= _search_part(run, sweep, environment, dataset, trials)
+    if run.ensemble.exists():
+        ensemble = read_json(run.ensemble)
+        summary["ensemble"] = {
+            key: ensemble[key] for key in ("members", "oof_log_loss", "oof_roc_auc")
+        }
+        if run.test_predictions.exists():
+            summary |= _test_part(run, sweep, ensemble)
+    return summary
+
+
+def _search_part(
+    run: RunDirectory,
+    sweep: dict[str, Any],
+    environment: dict[str, Any],
+    dataset: dict[str, Any],
+    trials: list[TrialRecord],
+) -> dict[str, Any]:
+    searched = [trial for trial in trials if trial.stage == "search"]
+    views: dict[str, Any] = {}
+    stages: list[dict[str, Any]] = []
+    for view in sweep["views"]:
+        baseline = next(t for t in trials if t.view == view and t.stage == "baseline")
+        best = best_trials(trials, view, 1)[0]
+        figures = {
+            "baseline": (baseline.best_val_loss, baseline.best_val_accuracy),
+            "search": (best.best_val_loss, best.best_val_accuracy),
+            **_later_stages(run, view, best.id),
+        }
+        stages += [
+            {"view": view, "stage": stage, "val_loss": loss, "val_accuracy": accuracy}
+            for stage, (loss, accuracy) in figures.items()
+        ]
+        views[view] = {
+            "train_rows": dataset["class_counts"]["views"][view]["rows"],
+            "best_trial": best.id,
+            "best_config": best.config,
+            "baseline_val_loss": baseline.best_val_loss,
+            "best_val_loss": best.best_val_loss,
+            "best_val_accuracy": best.best_val_accuracy,
+            "cv_val_loss": figures.get("cross_validation", (None,))[0],
+        }
+    return {
+        "search": {
+            "scheduler": sweep["search"]["scheduler"],
+            "searcher": sweep["search"]["searcher"],
+            "trials": len(searched),
+            "errored": sum(trial.status == "failed" for trial in searched),
+            "diverged": sum(trial.status == "diverged" for trial in searched),
+            "epochs": sum(trial.epochs for trial in searched),
+            "seconds": environment["stage_seconds"].get("search", 0.0),
+        },
+        "views": views,
+        "stages": stages,
+    }
+
+
+def _later_stages(
+    run: RunDirectory, view: str, best_trial: str
+) -> dict[str, tuple[float | None, float | None]]:
+    """The view's averaged best trials on the validation rows, and its best trial's k-fold."""
+    figures: dict[str, tuple[float | None, float | None]] = {}
+    average = f"average.{view}"
+    validation = pd.read_parquet(run.validation_predictions)
+    if average in validation:
+        measured = classification_metrics(
+            validation["target"].to_numpy(), validation[average].to_numpy(), threshold=0.5
+        )
+        figures["ensemble"] = (measured["log_loss"], measured["accuracy"])
+    if run.cross_validation.exists():
+        folds = pd.read_parquet(run.cross_validation)
+        folds = folds[folds["trial"] == best_trial]
+        if len(folds):
+            figures["cross_validation"] = (
+                float(np.average(folds["val_loss"], weights=folds["rows"])),
+                float(np.average(folds["val_accuracy"], weights=folds["rows"])),
+            )
+    return figures
+
+
+def _test_part(
+    run: RunDirectory, sweep: dict[str, Any], ensemble: dict[str, Any]
+) -> dict[str, Any]:
+    test = pd.read_parquet(run.test_predictions)
+    y = test["target"].to_numpy()
+    thresholds = ensemble["thresholds"]
+    measured = classification_metrics(y, test["ensemble"].to_numpy(), thresholds["ensemble"])
+    measured["ci95"] = bootstrap_intervals(
+        y, test["ensemble"].to_numpy(), thresholds["ensemble"], seed=sweep["seed"]
+    )
+    return {
+        "test": measured,
+        "references": {
+            name: classification_metrics(y, test[name].to_numpy(), thresholds[name])
+            for name in REFERENCES
+        },
+    }

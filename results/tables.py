@@ -1,0 +1,152 @@
+"""Tables for the terminal, computed from ``summary.json`` and the leaderboard."""
+
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+REFERENCE_TITLES = {
+    "majority": "majority class",
+    "logistic_regression": "logistic regression",
+    "gradient_boosting": "gradient boosting",
+}
+STAGE_TITLES = {
+    "baseline": "baseline",
+    "search": "best trial",
+    "ensemble": "average of best trials",
+    "cross_validation": "best trial, k-fold",
+}
+
+
+def views_table(summary: dict[str, Any]) -> Table:
+    """Views side by side: validation log loss and accuracy of each stage, and the best trial."""
+    views = list(summary["views"])
+    table = _table("Views side by side: log loss and accuracy on rows kept from training")
+    table.add_column("")
+    for view in views:
+        table.add_column(view, justify="right")
+    figures = {(row["stage"], row["view"]): row for row in summary["stages"]}
+    for stage, title in STAGE_TITLES.items():
+        cells = []
+        for view in views:
+            row = figures.get((stage, view))
+            cells.append(f"{row['val_loss']:.4f}  {row['val_accuracy']:.1%}" if row else "–")
+        table.add_row(title, *cells)
+    table.add_row("training rows", *(f"{summary['views'][v]['train_rows']:,}" for v in views))
+    table.add_row("best trial", *(summary["views"][v]["best_trial"] for v in views))
+    table.add_row("", *(config_text(summary["views"][v]["best_config"]) for v in views))
+    return table
+
+
+def members_table(summary: dict[str, Any]) -> Table:
+    """The ensemble's members and weights, heaviest first."""
+    table = _table(
+        f"Ensemble: out-of-fold log loss {summary['ensemble']['oof_log_loss']:.4f}, "
+        f"ROC-AUC {summary['ensemble']['oof_roc_auc']:.4f}"
+    )
+    table.add_column("member")
+    table.add_column("view")
+    table.add_column("weight", justify="right")
+    for member in sorted(summary["ensemble"]["members"], key=lambda m: -m["weight"]):
+        table.add_row(member["trial"], member["view"], f"{member['weight']:.0%}")
+    return table
+
+
+def scores_table(summary: dict[str, Any]) -> Table:
+    """The ensemble and the references on the test rows; best figures are bold."""
+    test, references = summary["test"], summary["references"]
+    rows = {"ensemble": test}
+    rows |= {title: references[name] for name, title in REFERENCE_TITLES.items()}
+    columns = {
+        "roc_auc": ("ROC-AUC", True),
+        "pr_auc": ("PR-AUC", True),
+        "log_loss": ("log loss", False),
+        "accuracy": ("accuracy", True),
+        "balanced_accuracy": ("bal. acc.", True),
+        "f1": ("F1", True),
+    }
+    table = _table(f"Test: {test['rows']:,} rows that nothing was fitted on, read once")
+    table.add_column("")
+    for title, _ in columns.values():
+        table.add_column(title, justify="right")
+    best = {
+        key: (max if higher else min)(round(row[key], 4) for row in rows.values())
+        for key, (_, higher) in columns.items()
+    }
+    for title, row in rows.items():
+        cells = [
+            Text(f"{row[key]:.4f}", style="bold" if round(row[key], 4) == best[key] else "")
+            for key in columns
+        ]
+        table.add_row(title, *cells)
+    low_high = (test["ci95"][key] for key in columns)
+    cells = [Text(f".{low * 1000:.0f}–.{high * 1000:.0f}", style="dim") for low, high in low_high]
+    table.add_row(Text("  95% from–to", style="dim"), *cells)
+    return table
+
+
+def answer(summary: dict[str, Any]) -> str:
+    """What the run found, in words for someone who reads no tables."""
+    test, best = summary["test"], summary["references"]["gradient_boosting"]
+    (_, false_positives), (missed, found) = test["confusion_matrix"]
+    gap = test["roc_auc"] - best["roc_auc"]
+    low, high = test["ci95"]["roc_auc"]
+    verdict = (
+        "as good as" if low <= best["roc_auc"] <= high else "better than" if gap > 0 else "behind"
+    )
+    called = found + false_positives
+    return (
+        f"Of {test['rows']:,} test rows the ensemble calls {called:,} positive, and {found:,} of "
+        f"them are ({found / max(called, 1):.0%} of its calls are right); it finds {found:,} of "
+        f"the {found + missed:,} positives ({found / (found + missed):.0%}). Ranked by its "
+        f"probability, a positive row stands above a negative one in {test['roc_auc']:.1%} of "
+        f"pairs, {verdict} gradient boosting ({best['roc_auc']:.1%})."
+    )
+
+
+def leaderboard_table(frame: pd.DataFrame, limit: int) -> Table:
+    """The best rows of a run's leaderboard."""
+    hyperparameters = list(frame.columns[list(frame.columns).index("error") + 1 :])
+    table = _table(f"Leaderboard: {min(limit, len(frame))} of {len(frame)} trials")
+    for column in ("trial", "status"):
+        table.add_column(column, no_wrap=True)
+    for column in ("epochs", "val loss", "k-fold loss"):
+        table.add_column(column, justify="right")
+    table.add_column("configuration", no_wrap=True)
+    for row in frame.head(limit).to_dict("records"):
+        config = {name: row[name] for name in hyperparameters if pd.notna(row[name])}
+        table.add_row(
+            row["trial"],
+            row["status"],
+            str(row["epochs"]),
+            _figure(row["val_loss"]),
+            _figure(row["cv_val_loss"]),
+            row["error"] or config_text(config),
+        )
+    return table
+
+
+def config_text(config: dict[str, Any]) -> str:
+    """A configuration in a few words, such as ``3×64 relu, lr 0.002, dropout 0.1, l2 0.0003``."""
+    shape = f"{config['num_layers']:.0f}×{config['hidden_layer_size']:.0f} {config['activation']}"
+    rest = {"lr": "learning_rate", "dropout": "dropout_rate", "l2": "l2_strength"}
+    parts = [f"{short} {config[name]:.2g}" for short, name in rest.items() if config.get(name)]
+    return ", ".join([shape, *parts])
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None or pd.isna(value) else f"{value:.4f}"
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        pad_edge=False,
+    )

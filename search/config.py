@@ -1,0 +1,277 @@
+"""The sweep configuration: one schema for the file, ``--set`` and Python, validated once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from ..datasets.errors import InputError, nearest
+from ..datasets.views import VIEWS
+from ..trainables.mlp import HYPERPARAMETERS, MLPConfig
+from .space import AnyDomain, Scalar, parse_domain
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """Where the table is and what its columns mean, as ``datasets.table.load_table`` takes it."""
+
+    path: Path | None = None
+    target: str | int | None = None
+    positive: str | int | float | bool | None = None
+    id_columns: tuple[str | int, ...] | None = None
+    drop: tuple[str | int, ...] = ()
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    header: bool | None = None
+
+
+class SplitConfig(_Section):
+    """Shares of the validation and test rows."""
+
+    validation: float = Field(default=0.1, gt=0, lt=1)
+    test: float = Field(default=0.1, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _leave_training_rows(self) -> Self:
+        if self.validation + self.test >= 1:
+            raise ValueError("validation and test together must leave training rows")
+        return self
+
+
+class TrainingConfig(_Section):
+    """What every training of the sweep shares."""
+
+    batch_size: int = Field(default=128, ge=1)
+    patience: int = Field(default=5, ge=1)
+
+
+class SearchConfig(_Section):
+    """The search: how many trials a view, and how they are cut."""
+
+    scheduler: Literal["asha", "fifo"] = "asha"
+    searcher: Literal["random"] = "random"
+    trials: int = Field(default=40, ge=1)
+    max_epochs: int = Field(default=100, ge=1)
+    grace_epochs: int = Field(default=2, ge=1)
+    reduction_factor: int = Field(default=3, ge=2)
+    metric: Literal["val_loss"] = "val_loss"
+    max_failures: int = Field(default=3, ge=0)
+
+    @model_validator(mode="after")
+    def _order_budgets(self) -> Self:
+        if self.grace_epochs > self.max_epochs:
+            raise ValueError(
+                f"grace_epochs must not be above max_epochs, got {self.grace_epochs} and "
+                f"{self.max_epochs}"
+            )
+        return self
+
+
+class CrossValidationConfig(_Section):
+    """Stratified k-fold of the best ``top_k`` trials of every view."""
+
+    folds: int = Field(default=10, ge=2)
+    top_k: int = Field(default=10, ge=1)
+    stop_share: float = Field(default=0.1, gt=0, lt=1)
+
+
+class EnsembleConfig(_Section):
+    """Greedy selection over out-of-fold predictions."""
+
+    rounds: int = Field(default=50, ge=1)
+
+
+class ResourcesConfig(_Section):
+    """What one trial or fold occupies."""
+
+    cpus: float = Field(default=1, gt=0)
+    gpus: float = Field(default=0, ge=0)
+
+
+_DEFAULT_SPACE: dict[str, Any] = {
+    "num_layers": {"int": [2, 5]},
+    "hidden_layer_size": {"int": [16, 128], "step": 16},
+    "activation": {"choice": ["relu", "tanh", "selu"]},
+    "dropout_rate": {"float": [0.0, 0.5], "step": 0.05},
+    "l2_strength": {"float": [1e-5, 1e-2], "log": True},
+    "learning_rate": {"float": [1e-4, 1e-2], "log": True},
+}
+_DEFAULT_BASELINE: dict[str, Scalar] = {
+    "num_layers": 2,
+    "hidden_layer_size": 64,
+    "activation": "relu",
+    "learning_rate": 0.001,
+}
+
+_Domain = Annotated[SerializeAsAny[AnyDomain], BeforeValidator(parse_domain)]
+
+
+class SweepConfig(_Section):
+    """A whole sweep; ``SweepConfig()`` sweeps the embedded demonstration data."""
+
+    name: str = Field(default="demonstration", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    data: DataConfig = DataConfig()
+    protocol: Literal["holdout"] = "holdout"
+    split: SplitConfig = SplitConfig()
+    views: tuple[str, ...] = Field(default=("undersampled", "smote"), min_length=1)
+    trainable: Literal["mlp"] = "mlp"
+    space: dict[str, _Domain] = Field(default=_DEFAULT_SPACE, validate_default=True, min_length=1)
+    baseline: dict[str, Scalar] = _DEFAULT_BASELINE
+    training: TrainingConfig = TrainingConfig()
+    search: SearchConfig = SearchConfig()
+    cross_validation: CrossValidationConfig = CrossValidationConfig()
+    ensemble: EnsembleConfig = EnsembleConfig()
+    resources: ResourcesConfig = ResourcesConfig()
+    storage: Path = Path("runs")
+    seed: int = Field(default=0, ge=0)
+
+    @field_validator("views")
+    @classmethod
+    def _know_views(cls, views: tuple[str, ...]) -> tuple[str, ...]:
+        for view in views:
+            if view not in VIEWS:
+                hint = nearest(view, VIEWS) or f"; the views are {', '.join(VIEWS)}"
+                raise ValueError(f"there is no view '{view}'{hint}")
+        if len(set(views)) < len(views):
+            raise ValueError(f"a view stands twice in {list(views)}")
+        return views
+
+    @field_validator("space", "baseline")
+    @classmethod
+    def _know_hyperparameters(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name in values:
+            if name not in HYPERPARAMETERS:
+                hint = nearest(name, HYPERPARAMETERS)
+                raise ValueError(f"the mlp has no hyperparameter '{name}'{hint}")
+        return values
+
+    @model_validator(mode="after")
+    def _try_extreme_configurations(self) -> Self:
+        # Any value outside a hyperparameter's range is an extreme of its domain.
+        MLPConfig.from_mapping(self.baseline)
+        for name, domain in self.space.items():
+            for value in domain.choice if hasattr(domain, "choice") else domain.bounds:
+                try:
+                    MLPConfig.from_mapping({name: value})
+                except TypeError as error:
+                    raise ValueError(f"space.{name}: {value!r} is no value for it") from error
+        return self
+
+    @classmethod
+    def from_mapping(cls, raw: Mapping[str, Any], source: str) -> SweepConfig:
+        """Validates a raw configuration.
+
+        Args:
+            raw: Nested keys and values, as YAML gives them.
+            source: Where it came from, named in errors.
+
+        Raises:
+            InputError: A key is unknown (the message names the nearest) or a value is unfit.
+        """
+        try:
+            return cls.model_validate(dict(raw))
+        except ValidationError as error:
+            raise InputError(f"{source}: {_first_problem(error, cls)}") from error
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> SweepConfig:
+        """Reads and validates a sweep file; see :func:`read_yaml`."""
+        return cls.from_mapping(read_yaml(path), str(path))
+
+    def to_yaml(self) -> str:
+        """The configuration with every default filled in, as :meth:`from_yaml` reads it."""
+        return yaml.safe_dump(
+            self.model_dump(mode="json", by_alias=True, exclude_none=False), sort_keys=False
+        )
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The raw mapping of a sweep file; a relative ``data.path`` is taken from the file's folder.
+
+    Raises:
+        InputError: The file is missing or is no YAML mapping.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} can't be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8; save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise InputError(f"{path} is not well-formed YAML{where} ({problem}); mend it") from error
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        raise InputError(f"{path} holds no keys; a sweep file is a mapping such as 'seed: 1'")
+    data = raw.get("data")
+    if isinstance(data, dict) and isinstance(data.get("path"), str):
+        data["path"] = str(path.parent / data["path"])
+    return raw
+
+
+def override(raw: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+    """Applies ``key.path=value`` assignments; values are YAML.
+
+    Raises:
+        InputError: An assignment is malformed, or goes below a value that has no keys.
+    """
+    result = copy.deepcopy(dict(raw))
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise InputError(f"--set {assignment}: write it as key.path=value")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {assignment}: the value is not YAML; quote it") from error
+        *parents, leaf = key.split(".")
+        section = result
+        for parent in parents:
+            section = section.setdefault(parent, {})
+            if not isinstance(section, dict):
+                raise InputError(f"--set {assignment}: '{parent}' has no keys below it")
+        section[leaf] = value
+    return result
+
+
+def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first problem of a validation, in one sentence."""
+    problem = error.errors()[0]
+    path = [str(part) for part in problem["loc"]]
+    where = ".".join(path) or "configuration"
+    if problem["type"] == "extra_forbidden":
+        section: Any = model
+        for part in path[:-1]:
+            field = getattr(section, "model_fields", {}).get(part)
+            section = field.annotation if field else None
+        known = list(getattr(section, "model_fields", {}))
+        hint = nearest(path[-1], known) or (f"; known keys: {', '.join(known)}" if known else "")
+        return f"'{where}' is not a known key{hint}"
+    if problem["type"] == "value_error":
+        return f"{where}: {problem['ctx']['error']}"
+    message = problem["msg"]
+    return f"{where}: {message[0].lower()}{message[1:]}, got {_short(problem['input'])}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

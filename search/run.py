@@ -1,0 +1,105 @@
+"""A run on disk, opened for reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ..datasets.errors import InputError
+from ..results.files import read_json
+from ..results.records import SearchRecord, TrialRecord, trials_from_frame
+from ..results.run_directory import RunDirectory
+from .config import SweepConfig
+from .plan import plan_trials
+
+if TYPE_CHECKING:
+    from ..trainables.exported import RankingModel
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's results.
+
+    Attributes:
+        directory: Where they are.
+    """
+
+    directory: RunDirectory
+
+    @classmethod
+    def load(cls, root: Path | str) -> Run:
+        """Opens a run directory.
+
+        Raises:
+            InputError: There is no run at ``root``.
+        """
+        return cls(RunDirectory.open(Path(root)))
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """The content of ``summary.json``.
+
+        Raises:
+            InputError: The run has no summary yet.
+        """
+        try:
+            return read_json(self.directory.summary)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self.directory.root} has no readable summary.json; continue it with "
+                f"evensweep resume {self.directory.root}"
+            ) from error
+
+    @property
+    def trials(self) -> list[TrialRecord]:
+        """All trials; while the search runs, with what is known so far."""
+        if self.directory.trials.exists():
+            return trials_from_frame(pd.read_parquet(self.directory.trials))
+        plan = plan_trials(SweepConfig.from_yaml(self.directory.sweep))
+        return list(SearchRecord.read(self.directory.search_records, plan).trials.values())
+
+    def leaderboard(self) -> pd.DataFrame:
+        """A row a trial that has a validation loss, best first, with its k-fold loss if it has one.
+
+        Columns: trial, view, stage, status, epochs, val_loss, val_accuracy, cv_val_loss, error, and
+        a column a hyperparameter. Failed trials come last, with their error.
+        """
+        rows = [
+            {
+                "trial": t.id,
+                "view": t.view,
+                "stage": t.stage,
+                "status": t.status,
+                "epochs": t.epochs,
+                "val_loss": t.best_val_loss,
+                "val_accuracy": t.best_val_accuracy,
+                "error": t.error,
+                **t.config,
+            }
+            for t in self.trials
+            if t.best_val_loss is not None or t.error is not None
+        ]
+        frame = pd.DataFrame(rows, columns=None if rows else ["trial", "view", "val_loss"])
+        cv_losses: dict[Any, Any] = {}
+        if self.directory.cross_validation.exists():
+            folds = pd.read_parquet(self.directory.cross_validation)
+            weighted = (folds["val_loss"] * folds["rows"]).groupby(folds["trial"]).sum()
+            cv_losses = (weighted / folds.groupby("trial")["rows"].sum()).to_dict()
+        position = int(frame.columns.get_loc("val_loss")) + 1  # type: ignore[arg-type]
+        frame.insert(position, "cv_val_loss", frame["trial"].map(cv_losses).astype(float))
+        return frame.sort_values(["val_loss", "trial"], na_position="last", ignore_index=True)
+
+    @cached_property
+    def model(self) -> RankingModel:
+        """The exported model; loading it imports TensorFlow.
+
+        Raises:
+            InputError: The run has no model yet.
+        """
+        from ..trainables.exported import RankingModel
+
+        return RankingModel.load(self.directory.model)

@@ -1,0 +1,141 @@
+"""Search spaces: typed, frozen domains that round-trip through JSON and YAML.
+
+A domain is written ``{int: [2, 5]}``, ``{int: [16, 128], step: 16}``, ``{float: [1e-4, 1e-2], log:
+true}`` or ``{choice: [relu, tanh]}``; a bare value is a constant.
+"""
+
+import math
+from typing import Any, Literal, Self, TypeAlias
+
+import numpy as np
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+Scalar: TypeAlias = bool | int | float | str
+
+
+class Domain(BaseModel):
+    """Base of the domains; immutable and strict about unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # As a person would write it: `{int: [2, 5]}`, not `{int: [2, 5], step: null, log: false}`.
+        return {key: value for key, value in handler(self).items() if value not in (None, False)}
+
+    def sample(self, rng: np.random.Generator) -> Scalar:
+        """Draws one value uniformly (on the log scale if ``log``)."""
+        raise NotImplementedError
+
+
+class _Range(Domain):
+    step: float | None = None
+    log: bool = False
+
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        low, high = self._bounds
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError(f"the bounds must be finite, got [{low}, {high}]")
+        if low > high:
+            raise ValueError(f"low must not be above high, got [{low}, {high}]")
+        if self.step is not None and self.step <= 0:
+            raise ValueError(f"step must be positive, got {self.step}")
+        if self.log and low <= 0:
+            raise ValueError(f"a log scale needs a positive low, got {low}")
+        if self.log and self.step is not None:
+            raise ValueError("a domain has either step or log, not both")
+        return self
+
+    def _draw(self, rng: np.random.Generator) -> float:
+        low, high = self._bounds
+        if self.log:
+            return float(np.clip(np.exp(rng.uniform(np.log(low), np.log(high))), low, high))
+        if self.step is None:
+            return float(rng.uniform(low, high))
+        # Rounded so that 0 + 3 × 0.05 is 0.15, on paper and in files; +1e-9 keeps an exact high.
+        steps = int((high - low) / self.step + 1e-9)
+        return round(low + int(rng.integers(steps + 1)) * self.step, 10)
+
+
+class IntDomain(_Range):
+    """Whole numbers from low to high, both included."""
+
+    bounds: tuple[int, int] = Field(alias="int")
+    step: int | None = None
+
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        return self.bounds
+
+    def sample(self, rng: np.random.Generator) -> int:
+        """Draws one value uniformly (on the log scale if ``log``)."""
+        if self.log:
+            return round(self._draw(rng))
+        low, high = self.bounds
+        return int(low + rng.integers((high - low) // (self.step or 1) + 1) * (self.step or 1))
+
+
+class FloatDomain(_Range):
+    """Real numbers from low to high; with a step only low, low + step, …."""
+
+    bounds: tuple[float, float] = Field(alias="float")
+
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        return self.bounds
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Draws one value uniformly (on the log scale if ``log``)."""
+        return self._draw(rng)
+
+
+class ChoiceDomain(Domain):
+    """One of the listed values, each as likely as the others."""
+
+    choice: tuple[Scalar, ...] = Field(min_length=1)
+
+    def sample(self, rng: np.random.Generator) -> Scalar:
+        """Draws one value uniformly."""
+        return self.choice[int(rng.integers(len(self.choice)))]
+
+
+AnyDomain: TypeAlias = IntDomain | FloatDomain | ChoiceDomain
+
+_BY_KEY: dict[Literal["int", "float", "choice"], type[AnyDomain]] = {
+    "int": IntDomain,
+    "float": FloatDomain,
+    "choice": ChoiceDomain,
+}
+
+
+def parse_domain(raw: Any) -> AnyDomain:
+    """The domain that a configuration writes.
+
+    Raises:
+        ValueError: It is none (pydantic.ValidationError, a subclass, for a wrong detail).
+    """
+    if isinstance(raw, Domain):
+        return raw  # type: ignore[return-value]
+    if not isinstance(raw, dict):
+        return ChoiceDomain(choice=(raw,))
+    for key, domain in _BY_KEY.items():
+        if key in raw:
+            return domain.model_validate(raw)
+    raise ValueError(f"a domain is an int, a float or a choice, got keys {sorted(map(str, raw))}")
+
+
+def sample(space: dict[str, AnyDomain], rng: np.random.Generator) -> dict[str, Scalar]:
+    """Draws one configuration, in the order of the hyperparameters' names."""
+    return {name: space[name].sample(rng) for name in sorted(space)}

@@ -1,0 +1,366 @@
+"""The stages of a run, each of which leaves its files whole before the next one starts."""
+
+import logging
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import ray
+
+from ..cluster.tasks import task
+from ..datasets.preparation import Prepared, prepare
+from ..datasets.splits import Fold, Split, stratified_folds, stratified_split
+from ..datasets.table import Table
+from ..results.ensemble import cross_fitted_probabilities, select_greedily
+from ..results.files import read_json, replacing, write_json
+from ..results.metrics import best_f1_threshold, classification_metrics
+from ..results.records import (
+    SearchRecord,
+    TrialRecord,
+    best_trials,
+    history_frame,
+    trials_frame,
+    trials_from_frame,
+)
+from ..results.references import REFERENCES, reference_probabilities
+from ..results.report import write_report
+from ..results.run_directory import RunDirectory, write_frame
+from ..results.summary import write_summary
+from ..trainables.exported import FORMAT, MANIFEST, keras_files, score_exported
+from ..trainables.tune_adapter import STATE_FILE
+from .config import SweepConfig
+from .cross_validation import cross_validate, figures_frame, load_fold
+from .experiment import run_search
+from .plan import child_seed, plan_trials
+from .progress import Display
+
+log = logging.getLogger(__name__)
+
+
+class SweepError(RuntimeError):
+    """The sweep can't go on; the message says why."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run.
+
+    Attributes:
+        name: For progress, logs and ``stage_seconds``.
+        title: What a user is told it does.
+        output: Exists when, and only when, the stage is complete.
+        work: Does the stage and leaves ``output`` as its last act.
+    """
+
+    name: str
+    title: str
+    output: Path
+    work: Callable[[], None]
+
+
+class Stages:
+    """The work of a run, from the table to the report.
+
+    Args:
+        config: The sweep.
+        run: Where everything is written.
+        table: The whole table.
+        display: Is told what goes on.
+    """
+
+    def __init__(
+        self, config: SweepConfig, run: RunDirectory, table: Table, display: Display
+    ) -> None:
+        self.config = config
+        self.run = run
+        self.table = table
+        self.display = display
+
+    def all(self) -> list[Stage]:
+        """The stages in order."""
+        run = self.run
+        return [
+            Stage("prepare", "preparing the data", run.dataset, self._prepare),
+            Stage("search", "searching", run.trials, self._search),
+            Stage(
+                "cross_validation", "cross-validating", run.cross_validation, self._cross_validate
+            ),
+            Stage("ensemble", "selecting the ensemble", run.ensemble, self._select),
+            Stage("export", "exporting the model", run.model, self._export),
+            Stage("test", "testing once", run.test_predictions, self._test),
+            Stage("report", "writing the report", run.report, self._report),
+        ]
+
+    def execute(self) -> dict[str, Any]:
+        """Does every stage that is not complete yet, and returns the summary.
+
+        Raises:
+            SweepError: A stage can't be done; what the earlier ones wrote stays.
+        """
+        for stage in self.all():
+            if stage.output.exists():
+                log.info("%s: complete already", stage.name)
+                continue
+            self.display.stage(stage.title)
+            log.info("%s: starts", stage.name)
+            started = time.perf_counter()
+            try:
+                stage.work()
+            finally:
+                self._add_seconds(stage.name, time.perf_counter() - started)
+            write_summary(self.run, "running")
+            log.info("%s: complete", stage.name)
+        return write_summary(self.run, "complete")
+
+    @cached_property
+    def split(self) -> Split:
+        """Train, validation and test rows; the same in every session of a run."""
+        shares = self.config.split
+        seed = child_seed(self.config.seed, "split")
+        return stratified_split(self.table.target, shares.validation, shares.test, seed)
+
+    @cached_property
+    def folds(self) -> list[Fold]:
+        """Folds of the development rows."""
+        settings = self.config.cross_validation
+        return stratified_folds(
+            self.table.target,
+            self.split.development,
+            settings.folds,
+            settings.stop_share,
+            child_seed(self.config.seed, "folds"),
+        )
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The search's views and validation rows, fitted on training rows alone."""
+        return prepare(
+            self.table.features,
+            self.table.target,
+            fit=self.split.train,
+            watch=self.split.validation,
+            views=self.config.views,
+            seed=child_seed(self.config.seed, "views"),
+        )
+
+    def _prepare(self) -> None:
+        table = self.table
+        parts = {
+            name: _class_counts(table.target[getattr(self.split, name)])
+            for name in ("train", "validation", "test")
+        }
+        views = {name: _class_counts(view.y) for name, view in self.prepared.views.items()}
+        gaps = table.features.isna().sum()
+        write_json(
+            self.run.dataset,
+            {
+                "name": table.name,
+                "source": table.source,
+                "rows": len(table.target),
+                "features": len(table.schema.columns),
+                "positive_rate": table.positive_rate,
+                "fingerprint": table.fingerprint,
+                "schema": table.schema.to_json(),
+                "notes": list(table.notes),
+                "duplicate_feature_rows": table.duplicate_rows,
+                "gaps": {str(name): int(count) for name, count in gaps.items() if count},
+                "class_counts": {"splits": parts, "views": views},
+            },
+        )
+
+    def _search(self) -> None:
+        record = SearchRecord.open(self.run.search_records, plan_trials(self.config))
+        self.display.search(record, self.config.views)
+        run_search(self.config, self.run, record, self.prepared, self.display.refresh)
+        trials = list(record.trials.values())
+        for view in self.config.views:
+            if not best_trials(trials, view, 1):
+                errors = [t.error for t in trials if t.view == view and t.error]
+                reason = f"; the first error: {errors[0]}" if errors else "; all of them diverged"
+                raise SweepError(f"no trial of the view '{view}' gave a finite loss{reason}")
+        write_frame(self.run.validation_predictions, self._validation_predictions(trials))
+        write_frame(self.run.history, history_frame(trials))
+        write_frame(self.run.trials, trials_frame(trials))
+
+    def _validation_predictions(self, trials: list[TrialRecord]) -> pd.DataFrame:
+        """Probabilities of each view's best trials, and their plain average, a column each."""
+        rows = self.split.validation
+        columns: dict[str, np.ndarray] = {"row": rows, "target": self.table.target[rows]}
+        for view in self.config.views:
+            best = best_trials(trials, view, self.config.cross_validation.top_k)
+            for trial in best:
+                if trial.checkpoint is not None:
+                    path = self.run.root / trial.checkpoint / STATE_FILE
+                    with np.load(path, allow_pickle=False) as arrays:
+                        columns[trial.id] = arrays["best_val_probabilities"].astype(np.float64)
+            available = [columns[trial.id] for trial in best if trial.id in columns]
+            if available:
+                columns[f"average.{view}"] = np.mean(available, axis=0)
+        return pd.DataFrame(columns)
+
+    def _candidates(self) -> list[TrialRecord]:
+        trials = trials_from_frame(pd.read_parquet(self.run.trials))
+        top_k = self.config.cross_validation.top_k
+        return [t for view in self.config.views for t in best_trials(trials, view, top_k)]
+
+    def _cross_validate(self) -> None:
+        candidates = self._candidates()
+        references = self._reference_tasks(
+            [(np.sort(np.concatenate([f.fit, f.stop])), f.out_of_fold) for f in self.folds]
+        )
+        total = len(candidates) * len(self.folds)
+        self.display.folds(total)
+        figures, oof = cross_validate(
+            self.config, self.run, self.table, self.folds, candidates, self.display.fold_done
+        )
+        rows = self.split.development
+        columns: dict[str, np.ndarray] = {"row": rows, "target": self.table.target[rows]}
+        columns["fold"] = np.empty(len(rows), np.int64)
+        for number, fold in enumerate(self.folds):
+            columns["fold"][np.searchsorted(rows, fold.out_of_fold)] = number
+        columns |= {t.id: oof[i][rows] for i, t in enumerate(candidates)}
+        for name, predictions in references.items():
+            predicted = np.empty(len(self.table.target))
+            for fold, prediction in zip(self.folds, predictions, strict=True):
+                predicted[fold.out_of_fold] = ray.get(prediction)
+            columns[name] = predicted[rows]
+        write_frame(self.run.oof_predictions, pd.DataFrame(columns))
+        write_frame(self.run.cross_validation, figures_frame(figures))
+
+    def _reference_tasks(
+        self, parts: Sequence[tuple[np.ndarray, np.ndarray]]
+    ) -> dict[str, list[Any]]:
+        """Tasks that fit every reference on each part's first rows and predict its second."""
+        features, target = ray.put(self.table.features), ray.put(self.table.target)
+        seed = child_seed(self.config.seed, "references")
+        return {
+            name: [
+                task(reference_probabilities, f"reference {name}", cpus=1).remote(
+                    name, features, target, fit, predict, seed
+                )
+                for fit, predict in parts
+            ]
+            for name in REFERENCES
+        }
+
+    def _select(self) -> None:
+        oof = pd.read_parquet(self.run.oof_predictions)
+        candidates = self._candidates()
+        y = oof["target"].to_numpy()
+        probabilities = oof[[t.id for t in candidates]].to_numpy().T
+        rounds = self.config.ensemble.rounds
+        selection = select_greedily(probabilities, y, rounds)
+        # Weights selected on all rows would flatter figures on these rows: cross-fitted ones don't.
+        folds = [np.flatnonzero(oof["fold"] == n) for n in range(len(self.folds))]
+        honest = cross_fitted_probabilities(probabilities, y, folds, rounds)
+        thresholds = {"ensemble": best_f1_threshold(y, honest)}
+        thresholds |= {name: best_f1_threshold(y, oof[name].to_numpy()) for name in REFERENCES}
+        # Always saying the commoner class is what this reference stands for.
+        thresholds["majority"] = 0.5
+        measured = classification_metrics(y, honest, thresholds["ensemble"])
+        oof["ensemble"] = honest
+        write_frame(self.run.oof_predictions, oof)
+        write_json(
+            self.run.ensemble,
+            {
+                "members": [
+                    {"trial": t.id, "view": t.view, "weight": float(weight)}
+                    for t, weight in zip(candidates, selection.weights, strict=True)
+                    if weight > 0
+                ],
+                "oof_log_loss": measured["log_loss"],
+                "oof_roc_auc": measured["roc_auc"],
+                "oof_metrics": measured,
+                "thresholds": thresholds,
+                "path": [candidates[i].id for i in selection.path],
+                "path_losses": list(selection.losses),
+            },
+        )
+
+    def _export(self) -> None:
+        ensemble = read_json(self.run.ensemble)
+        configs = {t.id: t.config for t in self._candidates()}
+        networks, pending = {}, {}
+        for member in ensemble["members"]:
+            trial = member["trial"]
+            networks[trial] = [load_fold(self.run, trial, n) for n in range(len(self.folds))]
+            n_features = networks[trial][0].weights[0].shape[0]
+            pending[trial] = task(keras_files, f"export {trial}", cpus=1).remote(
+                configs[trial], n_features, [fold.weights for fold in networks[trial]]
+            )
+        with replacing(self.run.model) as folder:
+            preprocessing = []
+            (folder / "preprocessing").mkdir(parents=True)
+            for number in range(len(self.folds)):
+                file = f"preprocessing/fold-{number:02d}.skops"
+                (folder / file).write_bytes(self.run.preprocessor(number).read_bytes())
+                preprocessing.append(file)
+            members = []
+            for member in ensemble["members"]:
+                trial = member["trial"]
+                (folder / "members" / trial).mkdir(parents=True)
+                entries = []
+                for number, content in enumerate(ray.get(pending[trial])):
+                    file = f"members/{trial}/fold-{number:02d}.keras"
+                    (folder / file).write_bytes(content)
+                    shift = networks[trial][number].log_odds_shift
+                    entries.append({"file": file, "log_odds_shift": shift})
+                members.append({**member, "networks": entries})
+            write_json(
+                folder / MANIFEST,
+                {
+                    "format": FORMAT,
+                    "evensweep": version("evensweep"),
+                    "run": self.run.name,
+                    "schema": self.table.schema.to_json(),
+                    "threshold": ensemble["thresholds"]["ensemble"],
+                    "preprocessing": preprocessing,
+                    "members": members,
+                },
+            )
+
+    def _test(self) -> None:
+        """Scores the test rows, for the first and only time, with the model a user gets."""
+        rows = self.split.test
+        references = self._reference_tasks([(self.split.development, rows)])
+        scored = task(score_exported, "test the exported model", cpus=1).remote(
+            self.run.model, self.table.features.iloc[rows]
+        )
+        columns = {"row": rows, "target": self.table.target[rows], "ensemble": ray.get(scored)}
+        columns |= {name: ray.get(prediction) for name, [prediction] in references.items()}
+        write_frame(self.run.test_predictions, pd.DataFrame(columns))
+
+    def _report(self) -> None:
+        write_report(self.run, write_summary(self.run, "running"))
+
+    def _add_seconds(self, stage: str, seconds: float) -> None:
+        environment = read_json(self.run.environment)
+        known = environment["stage_seconds"]
+        known[stage] = round(known.get(stage, 0.0) + seconds, 3)
+        write_json(self.run.environment, environment)
+
+
+def describe_environment(config: SweepConfig, cpus: float) -> dict[str, Any]:
+    """What ``environment.json`` starts with."""
+    packages = ["evensweep", "ray", "tensorflow", "keras", "scikit-learn", "imbalanced-learn"]
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version(package) for package in [*packages, "numpy", "pandas"]},
+        },
+        "platform": platform.platform(),
+        "cpus": cpus,
+        "seed": config.seed,
+        "stage_seconds": {},
+    }
+
+
+def _class_counts(y: np.ndarray) -> dict[str, int]:
+    return {"rows": len(y), "positive": int(y.sum()), "negative": int(len(y) - y.sum())}

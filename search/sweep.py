@@ -1,0 +1,202 @@
+"""A sweep: from a validated configuration to a finished run, and on from where one stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from ..cluster.session import Session, ray_session
+from ..datasets.errors import InputError
+from ..datasets.splits import check_enough_rows
+from ..datasets.table import Table, load_table, make_table
+from ..datasets.views import neighbours_needed
+from ..results.files import read_json, write_json, write_text
+from ..results.run_directory import RunDirectory
+from ..results.summary import write_summary
+from .config import SweepConfig
+from .progress import Display, SilentDisplay
+from .run import Run
+from .stages import Stages, describe_environment
+
+log = logging.getLogger(__name__)
+
+
+class Sweep:
+    """One search with its configuration.
+
+    Args:
+        config: What to search.
+        data: Rows to use instead of the table that the configuration names.
+
+    Raises:
+        InputError: The table, or the configuration for this table, is unfit. Nothing is written.
+    """
+
+    def __init__(self, config: SweepConfig | None = None, data: pd.DataFrame | None = None) -> None:
+        self.config = config or SweepConfig()
+        self.table = read_table(self.config, data)
+
+    @classmethod
+    def from_yaml(cls, path: Path | str, data: pd.DataFrame | None = None) -> Sweep:
+        """The sweep that a file describes."""
+        return cls(SweepConfig.from_yaml(Path(path)), data)
+
+    def create(self, name: str | None = None) -> RunDirectory:
+        """Makes the run directory and writes the resolved configuration into it.
+
+        Args:
+            name: Of the run; None takes the sweep's name and the time.
+
+        Raises:
+            InputError: The directory exists, or can't be written.
+        """
+        stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+        run = RunDirectory.create(self.config.storage / (name or f"{self.config.name}-{stamp}"))
+        write_text(run.sweep, self.config.to_yaml())
+        return run
+
+    def run(
+        self,
+        name: str | None = None,
+        *,
+        address: str | None = None,
+        cpus: int | None = None,
+        display: Display | None = None,
+    ) -> Run:
+        """Runs every stage, and returns the finished run.
+
+        Args:
+            name: Of the run; None takes the sweep's name and the time.
+            address: Of a Ray cluster; None starts Ray on this machine.
+            cpus: CPUs for Ray on this machine; None takes all.
+            display: Shows the progress; None shows nothing.
+
+        Raises:
+            InputError: The run directory can't be made.
+            SweepError: The sweep can't go on.
+            ClusterError: Ray can't be started or reached.
+        """
+        run = self.create(name)
+        with ray_session(address, cpus) as session:
+            return execute(self.config, run, self.table, session, display or SilentDisplay())
+
+
+def resume(
+    root: Path | str,
+    data: pd.DataFrame | None = None,
+    *,
+    address: str | None = None,
+    cpus: int | None = None,
+    display: Display | None = None,
+) -> Run:
+    """Continues a run from its first stage that is not complete.
+
+    Args:
+        root: The run directory.
+        data: The rows, if the run was started with a DataFrame.
+        address: Of a Ray cluster; None starts Ray on this machine.
+        cpus: CPUs for Ray on this machine; None takes all.
+        display: Shows the progress; None shows nothing.
+
+    Raises:
+        InputError: There is no run, or its table has changed.
+        SweepError: The sweep can't go on.
+        ClusterError: Ray can't be started or reached.
+    """
+    run, config, table = reopen(root, data)
+    with ray_session(address, cpus) as session:
+        return execute(config, run, table, session, display or SilentDisplay())
+
+
+def reopen(
+    root: Path | str, data: pd.DataFrame | None = None
+) -> tuple[RunDirectory, SweepConfig, Table]:
+    """A run directory with its configuration and its table, checked to be the one it started with.
+
+    Raises:
+        InputError: There is no run, or its table has changed.
+    """
+    run = RunDirectory.open(Path(root))
+    config = SweepConfig.from_yaml(run.sweep)
+    table = read_table(config, data)
+    if run.dataset.exists():
+        known = read_json(run.dataset)
+        if known["fingerprint"] != table.fingerprint:
+            raise InputError(
+                f"{table.source} is not the table that {run.root} was started with (its "
+                "fingerprint differs); restore the table, or start a new run"
+            )
+    return run, config, table
+
+
+def execute(
+    config: SweepConfig, run: RunDirectory, table: Table, session: Session, display: Display
+) -> Run:
+    """Does the stages of a run that are not complete, inside an open Ray session."""
+    with _log_file(run.log):
+        if not run.environment.exists():
+            write_json(run.environment, describe_environment(config, session.cpus))
+        write_summary(run, "running")
+        try:
+            Stages(config, run, table, display).execute()
+        except Exception as error:
+            log.exception("the run failed")
+            write_summary(run, "failed", error=str(error))
+            raise
+    return Run.load(run.root)
+
+
+def read_table(config: SweepConfig, data: pd.DataFrame | None = None) -> Table:
+    """The table of a sweep, checked to have enough rows for everything the sweep does with it.
+
+    Raises:
+        InputError: It is unfit.
+    """
+    columns = {
+        "target": config.data.target,
+        "positive": config.data.positive,
+        "id_columns": config.data.id_columns,
+        "drop": config.data.drop,
+    }
+    if data is not None:
+        table = make_table(data, name=config.name, **columns)  # type: ignore[arg-type]
+    else:
+        table = load_table(
+            config.data.path,
+            delimiter=config.data.delimiter,
+            header=config.data.header,
+            **columns,  # type: ignore[arg-type]
+        )
+    check_enough_rows(
+        table.target,
+        validation=config.split.validation,
+        test=config.split.test,
+        folds=config.cross_validation.folds,
+        stop_share=config.cross_validation.stop_share,
+        neighbours=neighbours_needed(list(config.views)),
+    )
+    return table
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Sends the package's log records to the run's log, and not to the terminal."""
+    logger = logging.getLogger(__name__.partition(".")[0])
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+        logger.setLevel(level)
+        logger.propagate = propagate

@@ -1,0 +1,1 @@
+"""Keras models, the compiled training epoch and the Ray Tune adapter."""

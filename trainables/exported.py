@@ -1,0 +1,149 @@
+"""The exported model: files that load without executing code, and the class that scores with it.
+
+``model.json`` names, for every member of the ensemble, its weight and one ``.keras`` network a
+fold; ``preprocessing/`` holds the preprocessing fitted in each fold. A row's probability is the
+weighted mean over members of the mean over folds.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..datasets.errors import InputError
+from ..datasets.preprocessing import Preprocessor
+from ..datasets.schema import Schema
+from ..datasets.table import read_features
+from ..results.calibration import shift_log_odds
+from ..results.files import read_json
+from .mlp import MLPConfig, build_keras_model
+
+MANIFEST = "model.json"
+FORMAT = 1
+_CHUNK_ROWS = 65_536
+
+
+def keras_files(
+    hyperparameters: Mapping[str, Any], n_features: int, networks: Sequence[Sequence[np.ndarray]]
+) -> list[bytes]:
+    """The ``.keras`` files of a member's fold networks; runs as a Ray task.
+
+    Args:
+        hyperparameters: Of :class:`MLPConfig`.
+        n_features: Columns of the feature matrix.
+        networks: Weights of each fold, in Keras' order.
+    """
+    from .runtime import tf  # noqa: F401 - sets TensorFlow up before Keras imports it
+
+    model = build_keras_model(MLPConfig.from_mapping(hyperparameters), n_features)
+    files = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.keras"
+        for weights in networks:
+            model.set_weights(list(weights))
+            model.save(path)
+            files.append(path.read_bytes())
+    return files
+
+
+def score_exported(folder: Path, features: pd.DataFrame) -> np.ndarray:
+    """Loads an exported model and scores rows with it; runs as a Ray task."""
+    return RankingModel.load(folder).predict_proba(features)[:, 1]
+
+
+class RankingModel:
+    """Scores tables with an exported ensemble.
+
+    Attributes:
+        schema: The features it wants, and the labels it predicts.
+        threshold: Rows at or above this probability are called positive.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        threshold: float,
+        preprocessors: Sequence[Preprocessor],
+        members: Sequence[tuple[float, Sequence[tuple[Any, float]]]],
+    ) -> None:
+        self.schema = schema
+        self.threshold = threshold
+        self._preprocessors = preprocessors
+        self._members = members
+
+    @classmethod
+    def load(cls, folder: Path) -> "RankingModel":
+        """Reads the folder that a run leaves as ``model/``; nothing in it is executed.
+
+        Raises:
+            InputError: There is no model, or one of another format.
+        """
+        try:
+            manifest = read_json(folder / MANIFEST)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{folder} holds no exported model ({MANIFEST} is missing or broken); "
+                "give a run that is complete, or resume it"
+            ) from error
+        if manifest.get("format") != FORMAT:
+            raise InputError(
+                f"{folder} holds a model of format {manifest.get('format')}, and this version "
+                f"reads format {FORMAT}; use the version that wrote it"
+            )
+        from .runtime import tf  # noqa: F401 - sets TensorFlow up before Keras imports it
+
+        import keras  # isort: skip
+
+        def network(file: str) -> Any:
+            return keras.saving.load_model(folder / file, compile=False, safe_mode=True)
+
+        return cls(
+            schema=Schema.from_json(manifest["schema"]),
+            threshold=manifest["threshold"],
+            preprocessors=[Preprocessor.load(folder / f) for f in manifest["preprocessing"]],
+            members=[
+                (
+                    member["weight"],
+                    [(network(n["file"]), n["log_odds_shift"]) for n in member["networks"]],
+                )
+                for member in manifest["members"]
+            ],
+        )
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        """Natural-prior probabilities, float64 of shape (n_rows, 2): negative, positive.
+
+        Args:
+            frame: Holds the schema's feature columns, in any order; other columns are ignored.
+
+        Raises:
+            InputError: A column is missing or unfit.
+        """
+        features = read_features(frame, self.schema, "the table to score")
+        positive = np.concatenate(
+            [
+                self._score(features.iloc[start : start + _CHUNK_ROWS])
+                for start in range(0, max(len(features), 1), _CHUNK_ROWS)
+            ]
+        )
+        return np.column_stack([1 - positive, positive])
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        """Labels as text, ndarray of shape (n_rows,), at the model's threshold."""
+        positive = self.predict_proba(frame)[:, 1] >= self.threshold
+        return np.where(positive, self.schema.positive, self.schema.negative)
+
+    def _score(self, features: pd.DataFrame) -> np.ndarray:
+        total = np.zeros(len(features))
+        if not len(features):
+            return total
+        for fold, preprocessor in enumerate(self._preprocessors):
+            X = preprocessor.transform(features)
+            for weight, networks in self._members:
+                network, shift = networks[fold]
+                probabilities = np.asarray(network(X, training=False))[:, 1]
+                total += weight * shift_log_odds(probabilities, shift)
+        return total / len(self._preprocessors)

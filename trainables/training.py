@@ -1,0 +1,150 @@
+"""One training: epochs up to a budget, early stopping, divergence, and its state as arrays."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .mlp import MLPConfig, initial_weights
+from .program import OptimizerState, ResidentRows, mlp_program
+
+
+class Ending(StrEnum):
+    """Why a training came to its end by itself."""
+
+    COMPLETED = "completed"  # trained max_epochs
+    CONVERGED = "converged"  # no better validation loss for `patience` epochs
+    DIVERGED = "diverged"  # a loss was NaN or infinite
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """A row of a training's history; losses in nats a row, ``epoch`` counted from 1."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training reads: training rows and validation rows in device memory.
+
+    ``log_odds_shift`` moves predictions from the training rows' class prior to the natural one.
+    """
+
+    train: ResidentRows
+    validation: ResidentRows
+    log_odds_shift: float
+
+
+class Training:
+    """Trains one configuration on one view; a function of (configuration, data, seed).
+
+    Early stopping works as ``keras.callbacks.EarlyStopping(monitor="val_loss", patience=patience,
+    restore_best_weights=True)`` and goes on across calls of :meth:`train`.
+    """
+
+    def __init__(
+        self, config: MLPConfig, data: TrainingData, *, seed: int, patience: int, max_epochs: int
+    ) -> None:
+        self.config = config
+        self.data = data
+        self.seed = seed
+        self.patience = patience
+        self.max_epochs = max_epochs
+        self.program = mlp_program(config.num_layers, config.activation)
+        self.epoch = 0
+        self.ending: Ending | None = None
+        self.best_epoch = 0
+        self.best_val_loss = float("inf")
+        self.best_val_accuracy = 0.0
+        weights = initial_weights(config, int(data.train.X.shape[1]), seed)
+        self.best_weights = list(weights)
+        self.best_val_probabilities = np.zeros(int(data.validation.y.shape[0]), np.float32)
+        self._optimizer = OptimizerState.start(weights)
+
+    def train(self, until_epoch: int) -> list[EpochRecord]:
+        """Trains until that many epochs are done in all, or the training ends by itself.
+
+        Returns:
+            The epochs trained in this call. A diverged epoch is the last of them.
+        """
+        self.program.load(self._optimizer)
+        history: list[EpochRecord] = []
+        while self.ending is None and self.epoch < min(until_epoch, self.max_epochs):
+            outcome = self.program.run_epoch(
+                self.data.train,
+                self.data.validation,
+                self.config,
+                self.data.log_odds_shift,
+                self.seed,
+            )
+            self.epoch += 1
+            history.append(EpochRecord(self.epoch, *outcome[:4]))
+            if not np.isfinite([outcome.loss, outcome.val_loss]).all():
+                self.ending = Ending.DIVERGED
+            elif outcome.val_loss < self.best_val_loss:
+                self.best_epoch = self.epoch
+                self.best_val_loss = outcome.val_loss
+                self.best_val_accuracy = outcome.val_accuracy
+                self.best_val_probabilities = outcome.val_probabilities
+                self.best_weights = self.program.weights()
+            elif self.epoch - self.best_epoch >= self.patience:
+                self.ending = Ending.CONVERGED
+            if self.ending is None and self.epoch >= self.max_epochs:
+                self.ending = Ending.COMPLETED
+        self._optimizer = self.program.state()
+        return history
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Natural-prior probability of the positive class by the best weights.
+
+        Args:
+            X: float32 ndarray of shape (n_rows, n_features), preprocessed.
+
+        Returns:
+            float32 ndarray of shape (n_rows,).
+        """
+        self.program.load(OptimizerState.start(self.best_weights))
+        return self.program.predict(X, self.data.log_odds_shift)
+
+    def save(self, path: Path) -> None:
+        """Writes the whole state as an ``.npz`` of plain arrays, nothing pickled."""
+        arrays: dict[str, Any] = {
+            "epoch": self.epoch,
+            "ending": str(self.ending or ""),
+            "best_epoch": self.best_epoch,
+            "best_val_loss": self.best_val_loss,
+            "best_val_accuracy": self.best_val_accuracy,
+            "best_val_probabilities": self.best_val_probabilities,
+            "updates": self._optimizer.updates,
+        }
+        for name, slot in self._slots():
+            arrays |= {f"{name}_{i}": array for i, array in enumerate(slot)}
+        np.savez(path, allow_pickle=False, **arrays)
+
+    def restore(self, path: Path) -> None:
+        """Takes over the state that :meth:`save` wrote for the same configuration."""
+        with np.load(path, allow_pickle=False) as arrays:
+            self.epoch = int(arrays["epoch"])
+            self.ending = Ending(str(arrays["ending"])) if str(arrays["ending"]) else None
+            self.best_epoch = int(arrays["best_epoch"])
+            self.best_val_loss = float(arrays["best_val_loss"])
+            self.best_val_accuracy = float(arrays["best_val_accuracy"])
+            self.best_val_probabilities = arrays["best_val_probabilities"]
+            self._optimizer.updates = int(arrays["updates"])
+            for name, slot in self._slots():
+                slot[:] = [arrays[f"{name}_{i}"] for i in range(len(slot))]
+
+    def _slots(self) -> tuple[tuple[str, list[np.ndarray]], ...]:
+        return (
+            ("weight", self._optimizer.weights),
+            ("first_moment", self._optimizer.first_moments),
+            ("second_moment", self._optimizer.second_moments),
+            ("best_weight", self.best_weights),
+        )
