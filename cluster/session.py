@@ -30,8 +30,8 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
     """Starts Ray here, or joins the cluster at ``address``; an open session is used as it is.
 
     Args:
-        address: ``auto``, ``host:port`` or ``ray://host:port``; None starts Ray on this machine,
-            reachable from the loopback only.
+        address: ``auto``, ``host:port`` or ``ray://host:port``; None takes the environment's
+            ``RAY_ADDRESS``, and without one starts Ray on this machine, on the loopback only.
         cpus: CPUs for a session started here; None takes all.
 
     Raises:
@@ -40,18 +40,18 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
     # Tune's own noise and files: progress, records and tables are ours.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # Whoever starts Ray for themselves has not agreed to report it.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
     mine = not ray.is_initialized()
     if mine:
-        _start(address, cpus)
+        _start(address or os.environ.get("RAY_ADDRESS"), cpus)
     try:
-        context = ray.get_runtime_context()
-        dashboard = ray.worker.get_dashboard_url() or None
+        dashboard = ray.worker.get_dashboard_url()
         yield Session(
             cpus=ray.cluster_resources().get("CPU", 1.0),
-            dashboard=f"http://{dashboard}" if context and dashboard else None,
+            dashboard=f"http://{dashboard}" if dashboard else None,
         )
     finally:
         if mine:

@@ -98,19 +98,20 @@ def check_enough_rows(
     """
     counts = np.bincount(y, minlength=2)
     rarer = int(counts.min())
-    needed = next(
-        n
-        for n in range(1, len(y) + 10**6)
-        if _is_enough(n, validation, test, folds, stop_share, neighbours)
-    )
-    if rarer < needed:
+
+    def is_enough(minority: int) -> bool:
+        return _is_enough(minority, validation, test, folds, stop_share, neighbours)
+
+    if not is_enough(rarer):
+        needed = next(filter(is_enough, range(rarer + 1, 10**6)), 10**6)
         wants = ["the split"]
         wants += [f"{folds} folds"] if folds else []
         wants += [f"SMOTE with {neighbours} neighbours"] if neighbours else []
         listed = " and ".join([", ".join(wants[:-1]), wants[-1]] if len(wants) > 1 else wants)
         raise InputError(
             f"only {rarer} of {len(y)} rows belong to the rarer class of the target, and {listed} "
-            f"need {needed}; give more rows, fewer cross_validation.folds or larger split shares"
+            f"need at least {needed}; give more rows, fewer cross_validation.folds or larger split "
+            "shares"
         )
 
 

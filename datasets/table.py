@@ -123,12 +123,12 @@ def make_table(
     Raises:
         InputError: A column is missing, or a column's values are unfit.
     """
-    repeated = frame.columns[frame.columns.duplicated()]
-    if len(repeated):
-        raise InputError(f"{source} has several columns called '{repeated[0]}'; rename all but one")
     notes: list[str] = []
     names = [str(column) for column in frame.columns]
     frame = frame.set_axis(names, axis="columns")
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise InputError(f"{source} has several columns called '{repeated[0]}'; rename all but one")
     if target is None:
         target_name = _infer_target(frame, source, notes)
     else:
@@ -217,10 +217,11 @@ def _resolve(column: str | int, names: list[str], source: str, setting: str) -> 
 
 def _infer_target(frame: pd.DataFrame, source: str, notes: list[str]) -> str:
     last = str(frame.columns[-1])
-    if frame[last].nunique() != 2:
+    n_values = frame[last].dropna().map(_label).nunique()
+    if n_values != 2:
         raise InputError(
-            f"{source}: no target was given, and the last column '{last}' has "
-            f"{frame[last].nunique()} values, not two; name the target with --target"
+            f"{source}: no target was given, and the last column '{last}' has {n_values} different "
+            "values, not two; name the target with --target"
         )
     notes.append(f"target: '{last}', the last column, which has two values")
     return last
@@ -292,6 +293,14 @@ def _kind(values: pd.Series, source: str) -> ColumnKind:
     if pd.api.types.is_numeric_dtype(values):
         return ColumnKind.NUMERIC
     present = values.dropna()
+    if not present.map(pd.api.types.is_hashable).all():
+        raise InputError(
+            f"{source}: column '{values.name}' holds lists or other nested values; leave it out "
+            f"with --set data.drop=[{values.name}]"
+        )
+    if values.dtype.kind in "mM":
+        # Dates and durations, which a CSV gives as text.
+        return ColumnKind.CATEGORICAL
     if present.map(_is_boolean_word).all():
         return ColumnKind.BOOLEAN
     # A column of mostly numbers is numeric with mistakes in it, which are then named one by one.
@@ -318,10 +327,10 @@ def _to_float(values: pd.Series, column: Column, source: str) -> np.ndarray:
             f"{str(values.iloc[row])!r} in row {row + 1}"
             f"{f' and in {bad.sum() - 1} more' if bad.sum() > 1 else ''}; mend it or leave it empty"
         )
-    infinite = np.isinf(result)
+    infinite = np.abs(result) > np.finfo(np.float32).max
     if infinite.any():
         raise InputError(
-            f"{source}: column '{column.name}' is infinite in {infinite.sum()} rows (first: row "
-            f"{int(infinite.argmax()) + 1}); replace these values or leave them empty"
+            f"{source}: column '{column.name}' is infinite (above 3.4e38) in {infinite.sum()} rows "
+            f"(first: row {int(infinite.argmax()) + 1}); replace these values or leave them empty"
         )
     return result

@@ -76,11 +76,14 @@ def run(
     given = {key: str(value) for key, value in options.items() if value is not None}
     with _clear_errors():
         config = _configuration(sweep, given, settings or [], out)
-        from .search.sweep import Sweep
+        # The table first: a mistake in it should not have to wait for Ray's import.
+        from .search.intake import read_table
 
-        planned = Sweep(config)
-        directory = planned.create(name)
-        _execute(directory.root, config, planned.table, directory, address, cpus)
+        read = read_table(config)
+        from .search.sweep import create
+
+        directory = create(config, name)
+        _execute(directory.root, config, read, directory, address, cpus)
 
 
 @app.command()
@@ -127,7 +130,9 @@ def predict(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="CSV or Parquet to write.")
     ],
-    delimiter: Annotated[str, typer.Option(help="Between the cells of a CSV line.")] = ",",
+    delimiter: Annotated[
+        str | None, typer.Option(help="Between the cells of a CSV line. Default: the run's.")
+    ] = None,
 ) -> None:
     """Scores a table: probability, rank and decile of every row, in the table's order."""
     with _clear_errors():
@@ -136,7 +141,8 @@ def predict(
         from .search.run import Run
 
         opened = Run.load(run_dir)
-        frame = read_frame(table, delimiter=delimiter, header=None)
+        settings = opened.config.data
+        frame = read_frame(table, delimiter=delimiter or settings.delimiter, header=settings.header)
         scores = score_table(opened.model, frame)
         write_scores(scores, output)
         typer.echo(f"{len(scores):,} rows scored: {output}")
@@ -157,7 +163,7 @@ def describe(
         from rich.console import Console
 
         from .results.description import description
-        from .search.sweep import read_table
+        from .search.intake import read_table
 
         Console().print(description(read_table(config)))
 
@@ -199,8 +205,10 @@ def _configuration(
         raw = {**raw, "data": {**section, **given}}
         if "path" in given and "name" not in raw:
             raw["name"] = _run_name(Path(given["path"]))
-    raw = override(raw, settings)
     config = SweepConfig.from_mapping(raw, sweep or "the command line")
+    if settings:
+        # On the whole configuration, so that one key of a default can be set alone.
+        config = SweepConfig.from_mapping(override(config.to_mapping(), settings), "--set")
     # Absolute, so that the run can be resumed from any folder.
     path = config.data.path
     data = config.data.model_copy(update={"path": path.resolve() if path else None})
@@ -218,7 +226,7 @@ def _execute(
     """Runs what is not complete of a run, in a Ray session, with a progress display."""
     from rich.console import Console
 
-    from .results.tables import answer, members_table, scores_table, views_table
+    from .results.tables import closing
 
     console = Console()
     err = Console(stderr=True)
@@ -242,7 +250,7 @@ def _execute(
         from .search.stages import SweepError
         from .search.sweep import execute
 
-        with _signals_interrupt(), ray_session(address, cpus) as session:
+        with ray_session(address, cpus) as session, _signals_interrupt():
             if session.dashboard:
                 console.print(f"  Ray dashboard: {session.dashboard}", style="dim")
             with display_for(console) as display:
@@ -250,24 +258,11 @@ def _execute(
     except KeyboardInterrupt:
         err.print(f"\ninterrupted; go on with: evensweep resume {shown}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
-    except (SweepError, ClusterError) as error:
+    except (SweepError, ClusterError, OSError) as error:
         err.print(f"evensweep: {error}", style="red", soft_wrap=True, markup=False)
         err.print(f"go on with: evensweep resume {shown}", soft_wrap=True)
         raise typer.Exit(FAILED) from None
-    summary = finished.summary
-    for part in (views_table(summary), members_table(summary), scores_table(summary)):
-        console.print()
-        console.print(part)
-    console.print()
-    console.print(answer(summary), highlight=False)
-    console.print()
-    console.print(f"[bold]Results:[/] {directory.root}", soft_wrap=True)
-    console.print(f"  report:        {directory.report}", soft_wrap=True, highlight=False)
-    console.print(
-        f"  score a table: evensweep predict {shown} TABLE -o scores.csv",
-        soft_wrap=True,
-        highlight=False,
-    )
+    console.print(closing(finished.summary, shown))
 
 
 @contextmanager
@@ -284,7 +279,10 @@ def _clear_errors() -> Iterator[None]:
 
 @contextmanager
 def _signals_interrupt() -> Iterator[None]:
-    """Ends the process the way Ctrl-C does when a batch system sends SIGTERM or SIGHUP."""
+    """Ends the process the way Ctrl-C does when a batch system sends SIGTERM or SIGHUP.
+
+    Entered after Ray has started, whose native handlers would abort the process.
+    """
     import os
 
     # Every result is on disk when the next decision is made, so Tune's own slow goodbye, which
@@ -300,7 +298,7 @@ def _signals_interrupt() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from ..datasets.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -29,6 +38,19 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Holds a file as a lock that ends with the process, however it ends.
+
+    Raises:
+        BlockingIOError: Another process holds it.
+    """
+    with path.open("a") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a UTF-8 text file atomically."""
     with replacing(path) as temporary:
@@ -45,5 +67,34 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Reads a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Reads a JSON file of a run.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Reads a Parquet file of a run.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """Writes a Parquet file atomically."""
+    with replacing(path) as temporary:
+        frame.to_parquet(temporary, index=False)
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path} is missing or damaged; delete it and resume the run")

@@ -12,9 +12,14 @@ from typing import Any, Self
 
 import pandas as pd
 
+from ..datasets.errors import InputError
+
 FINISHED = frozenset({"stopped", "completed", "converged", "diverged", "failed"})
 """Statuses of a trial that will not train on: cut at a rung, trained to the full budget, ended by
 early stopping, ended by a NaN or infinite loss, or ended by errors."""
+
+UNUSABLE = frozenset({"diverged", "failed"})
+"""Statuses of a trial that counts as worst."""
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -134,9 +139,14 @@ class SearchRecord:
         self._apply(event)
 
     def _replay(self, text: str) -> None:
-        for line in text.rpartition("\n")[0].splitlines():
-            values = json.loads(line)
-            event = _EVENTS[values.pop("event")](**values)
+        for number, line in enumerate(text.rpartition("\n")[0].splitlines(), start=1):
+            try:
+                values = json.loads(line)
+                event = _EVENTS[values.pop("event")](**values)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise InputError(
+                    f"{self.path} is damaged at line {number}; delete that line and resume the run"
+                ) from error
             if event.trial in self.trials:
                 self.replayed.append(event)
                 self._apply(event)
@@ -180,12 +190,14 @@ def trials_from_frame(frame: pd.DataFrame) -> list[TrialRecord]:
     """The trials that :func:`trials_frame` laid out, without their histories."""
     trials = []
     for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
+        # A hyperparameter that only other trials have is a gap in this one's row.
         config = {
-            str(key).removeprefix("config."): row.pop(key)
-            for key in list(row)
-            if str(key).startswith("config.")
+            str(key).removeprefix("config."): value
+            for key, value in row.items()
+            if str(key).startswith("config.") and value is not None
         }
-        trials.append(TrialRecord(config=config, **{str(k): v for k, v in row.items()}))
+        known = {str(k): v for k, v in row.items() if not str(k).startswith("config.")}
+        trials.append(TrialRecord(config=config, **known))
     return trials
 
 
@@ -196,10 +208,16 @@ def history_frame(trials: Iterable[TrialRecord]) -> pd.DataFrame:
 
 
 def best_trials(trials: Iterable[TrialRecord], view: str, count: int) -> list[TrialRecord]:
-    """The search's ``count`` best trials on a view by validation loss, best first; ties by id."""
+    """The search's ``count`` best trials on a view by validation loss, best first; ties by id.
+
+    A trial that diverged or failed is none of them, whatever it reached before.
+    """
     ranked = [
         (trial.best_val_loss, trial.id, trial)
         for trial in trials
-        if trial.view == view and trial.stage == "search" and trial.best_val_loss is not None
+        if trial.view == view
+        and trial.stage == "search"
+        and trial.status not in UNUSABLE
+        and trial.best_val_loss is not None
     ]
     return [trial for _, _, trial in sorted(ranked, key=lambda item: item[:2])[:count]]

@@ -1,11 +1,131 @@
 """Writes ``report.html`` and its plots from a run's files."""
 
+import shlex
 from typing import Any
 
-from .files import write_text
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from .figures import Picture, draw_pictures
+from .files import read_json, read_parquet, replacing, write_text
+from .records import TrialRecord, trials_from_frame
+from .report_tables import (
+    MODELS,
+    STATUS_TITLES,
+    TEST_METRICS,
+    error_counts,
+    leaderboard,
+    score_cells,
+    score_intervals,
+    status_counts,
+    verdicts,
+)
 from .run_directory import RunDirectory
+from .selection_figures import compute_folds
+from .tables import REFERENCE_TITLES, STAGE_TITLES, answer
 
 
 def write_report(run: RunDirectory, summary: dict[str, Any]) -> None:
-    """Writes the report."""
-    write_text(run.report, "")
+    """Writes ``plots/*.png`` and then, as the sign that all is there, ``report.html``.
+
+    Stages that are not complete are left out.
+
+    Args:
+        run: The run; its files are read, nothing else.
+        summary: The content of ``summary.json``.
+    """
+    trials = trials_from_frame(read_parquet(run.trials)) if "views" in summary else []
+    pictures = draw_pictures(run, summary, trials)
+    with replacing(run.plots) as folder:
+        folder.mkdir()
+        for picture in pictures:
+            (folder / f"{picture.name}.png").write_bytes(picture.png)
+    write_text(run.report, render(run, summary, trials, pictures))
+
+
+def render(
+    run: RunDirectory,
+    summary: dict[str, Any],
+    trials: list[TrialRecord],
+    pictures: list[Picture],
+) -> str:
+    """The report as one HTML page that needs nothing beside itself."""
+    environment = Environment(
+        loader=PackageLoader("evensweep.results"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        count=_count, decimals=_decimals, percent=_percent, duration=_duration
+    )
+    recorded = read_json(run.environment)
+    shown = shlex.quote(str(run.root))
+    context: dict[str, Any] = {
+        "run": run.name,
+        "summary": summary,
+        "pictures": pictures,
+        "sweep": run.sweep.read_text(encoding="utf-8"),
+        "environment": recorded,
+        "dataset": read_json(run.dataset) if run.dataset.exists() else None,
+        "predict": f"evensweep predict {shown} TABLE -o scores.csv",
+        "resume": f"evensweep resume {shown}",
+        "repeat": f"evensweep run {shlex.quote(str(run.sweep))}",
+        "model_titles": {"ensemble": "ensemble", **REFERENCE_TITLES},
+        "stage_titles": STAGE_TITLES,
+        "status_titles": STATUS_TITLES,
+        "metrics": TEST_METRICS,
+        "models": MODELS,
+        "folds": [],
+    }
+    if run.cross_validation.exists():
+        context["folds"] = compute_folds(read_parquet(run.cross_validation))
+    if trials:
+        context |= _search_context(run, summary, trials, context["folds"])
+    if run.ensemble.exists():
+        context["ensemble"] = read_json(run.ensemble)
+    if "test" in summary:
+        frame = read_parquet(run.test_predictions)
+        intervals = score_intervals(summary, frame, recorded["seed"])
+        context |= {
+            "answer": answer(summary),
+            "verdicts": verdicts(summary),
+            "cells": score_cells(summary, intervals),
+        }
+    return environment.get_template("report.html.j2").render(context)
+
+
+def _search_context(
+    run: RunDirectory, summary: dict[str, Any], trials: list[TrialRecord], folds: Any
+) -> dict[str, Any]:
+    history = read_parquet(run.history)
+    views = list(summary["views"])
+    return {
+        "views": views,
+        "stages": {(row["stage"], row["view"]): row for row in summary["stages"]},
+        "leaderboards": {view: leaderboard(trials, history, folds, view) for view in views},
+        "status_counts": status_counts(trials),
+        "errors": error_counts(trials),
+    }
+
+
+def _count(value: int) -> str:
+    return f"{value:,}"
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{value:.{digits}%}"
+
+
+def _decimals(value: float | None, digits: int = 4) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _duration(seconds: float) -> str:
+    """Such as ``8.4 s``, ``3 min 05 s`` or ``2 h 10 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

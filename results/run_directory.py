@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from ..datasets.errors import InputError
-from .files import replacing
 
 
 class RunDirectory:
@@ -37,6 +34,7 @@ class RunDirectory:
         self.tune = root / "tune"
         self.search_records = self.tune / "records.jsonl"
         self.log = root / "run.log"
+        self.lock = root / ".lock"
 
     @property
     def name(self) -> str:
@@ -86,9 +84,3 @@ class RunDirectory:
                 f"{root} can't be written ({error.strerror}); choose another --out"
             ) from error
         return run
-
-
-def write_frame(path: Path, frame: pd.DataFrame) -> None:
-    """Writes a Parquet file atomically."""
-    with replacing(path) as temporary:
-        frame.to_parquet(temporary, index=False)

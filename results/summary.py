@@ -3,10 +3,9 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import yaml
 
-from .files import read_json, write_json
+from .files import read_json, read_parquet, write_json
 from .metrics import bootstrap_intervals, classification_metrics
 from .records import TrialRecord, best_trials, trials_from_frame
 from .references import REFERENCES
@@ -44,7 +43,7 @@ def compute_summary(run: RunDirectory, status: str) -> dict[str, Any]:
         keys = ("name", "rows", "features", "positive_rate", "fingerprint")
         summary["dataset"] = {key: dataset[key] for key in keys}
         if run.trials.exists():
-            trials = trials_from_frame(pd.read_parquet(run.trials))
+            trials = trials_from_frame(read_parquet(run.trials))
             summary |= _search_part(run, sweep, environment, dataset, trials)
     if run.ensemble.exists():
         ensemble = read_json(run.ensemble)
@@ -108,14 +107,14 @@ def _later_stages(
     """The view's averaged best trials on the validation rows, and its best trial's k-fold."""
     figures: dict[str, tuple[float | None, float | None]] = {}
     average = f"average.{view}"
-    validation = pd.read_parquet(run.validation_predictions)
+    validation = read_parquet(run.validation_predictions)
     if average in validation:
         measured = classification_metrics(
             validation["target"].to_numpy(), validation[average].to_numpy(), threshold=0.5
         )
         figures["ensemble"] = (measured["log_loss"], measured["accuracy"])
     if run.cross_validation.exists():
-        folds = pd.read_parquet(run.cross_validation)
+        folds = read_parquet(run.cross_validation)
         folds = folds[folds["trial"] == best_trial]
         if len(folds):
             figures["cross_validation"] = (
@@ -128,7 +127,7 @@ def _later_stages(
 def _test_part(
     run: RunDirectory, sweep: dict[str, Any], ensemble: dict[str, Any]
 ) -> dict[str, Any]:
-    test = pd.read_parquet(run.test_predictions)
+    test = read_parquet(run.test_predictions)
     y = test["target"].to_numpy()
     thresholds = ensemble["thresholds"]
     measured = classification_metrics(y, test["ensemble"].to_numpy(), thresholds["ensemble"])

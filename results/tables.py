@@ -1,9 +1,12 @@
 """Tables for the terminal, computed from ``summary.json`` and the leaderboard."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -20,41 +23,59 @@ STAGE_TITLES = {
 }
 
 
-def views_table(summary: dict[str, Any]) -> Table:
+def closing(summary: dict[str, Any], root: Path) -> RenderableType:
+    """What a finished run says: three tables, the answer in words, and where the results are."""
+    where = Text.assemble(
+        ("Results: ", "bold"),
+        f"{root}\n  report:        {root / 'report.html'}\n",
+        f"  score a table: evensweep predict {root} TABLE -o scores.csv",
+        overflow="fold",
+    )
+    parts: list[RenderableType] = [views_table(summary), members_table(summary)]
+    parts += [scores_table(summary), Text(answer(summary)), where]
+    return Group(*(Padding(part, (1, 0, 0, 0)) for part in parts))
+
+
+def views_table(summary: dict[str, Any]) -> RenderableType:
     """Views side by side: validation log loss and accuracy of each stage, and the best trial."""
     views = list(summary["views"])
-    table = _table("Views side by side: log loss and accuracy on rows kept from training")
+    table = _table()
     table.add_column("")
     for view in views:
         table.add_column(view, justify="right")
-    figures = {(row["stage"], row["view"]): row for row in summary["stages"]}
+    figures: dict[Any, Any] = {(row["stage"], row["view"]): row for row in summary["stages"]}
     for stage, title in STAGE_TITLES.items():
         cells = []
         for view in views:
             row = figures.get((stage, view))
-            cells.append(f"{row['val_loss']:.4f}  {row['val_accuracy']:.1%}" if row else "–")
+            if row is None or row["val_loss"] is None:
+                cells.append("–")
+            else:
+                cells.append(f"{row['val_loss']:.4f}  {row['val_accuracy']:.1%}")
         table.add_row(title, *cells)
     table.add_row("training rows", *(f"{summary['views'][v]['train_rows']:,}" for v in views))
     table.add_row("best trial", *(summary["views"][v]["best_trial"] for v in views))
     table.add_row("", *(config_text(summary["views"][v]["best_config"]) for v in views))
-    return table
+    return _titled("Views side by side: log loss and accuracy on rows kept from training", table)
 
 
-def members_table(summary: dict[str, Any]) -> Table:
+def members_table(summary: dict[str, Any]) -> RenderableType:
     """The ensemble's members and weights, heaviest first."""
-    table = _table(
-        f"Ensemble: out-of-fold log loss {summary['ensemble']['oof_log_loss']:.4f}, "
-        f"ROC-AUC {summary['ensemble']['oof_roc_auc']:.4f}"
-    )
+    table = _table()
     table.add_column("member")
     table.add_column("view")
     table.add_column("weight", justify="right")
     for member in sorted(summary["ensemble"]["members"], key=lambda m: -m["weight"]):
         table.add_row(member["trial"], member["view"], f"{member['weight']:.0%}")
-    return table
+    ensemble = summary["ensemble"]
+    return _titled(
+        f"Ensemble: log loss {ensemble['oof_log_loss']:.4f} and ROC-AUC "
+        f"{ensemble['oof_roc_auc']:.4f} out of fold",
+        table,
+    )
 
 
-def scores_table(summary: dict[str, Any]) -> Table:
+def scores_table(summary: dict[str, Any]) -> RenderableType:
     """The ensemble and the references on the test rows; best figures are bold."""
     test, references = summary["test"], summary["references"]
     rows = {"ensemble": test}
@@ -67,10 +88,10 @@ def scores_table(summary: dict[str, Any]) -> Table:
         "balanced_accuracy": ("bal. acc.", True),
         "f1": ("F1", True),
     }
-    table = _table(f"Test: {test['rows']:,} rows that nothing was fitted on, read once")
-    table.add_column("")
+    table = _table()
+    table.add_column("", no_wrap=True)
     for title, _ in columns.values():
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     best = {
         key: (max if higher else min)(round(row[key], 4) for row in rows.values())
         for key, (_, higher) in columns.items()
@@ -82,9 +103,11 @@ def scores_table(summary: dict[str, Any]) -> Table:
         ]
         table.add_row(title, *cells)
     low_high = (test["ci95"][key] for key in columns)
-    cells = [Text(f".{low * 1000:.0f}–.{high * 1000:.0f}", style="dim") for low, high in low_high]
-    table.add_row(Text("  95% from–to", style="dim"), *cells)
-    return table
+    cells = [
+        Text(f"{low:.2f}–{high:.2f}".replace("0.", "."), style="dim") for low, high in low_high
+    ]
+    table.add_row(Text("  95% interval", style="dim"), *cells)
+    return _titled(f"Test: {test['rows']:,} rows that nothing was fitted on, read once", table)
 
 
 def answer(summary: dict[str, Any]) -> str:
@@ -106,15 +129,15 @@ def answer(summary: dict[str, Any]) -> str:
     )
 
 
-def leaderboard_table(frame: pd.DataFrame, limit: int) -> Table:
+def leaderboard_table(frame: pd.DataFrame, limit: int) -> RenderableType:
     """The best rows of a run's leaderboard."""
     hyperparameters = list(frame.columns[list(frame.columns).index("error") + 1 :])
-    table = _table(f"Leaderboard: {min(limit, len(frame))} of {len(frame)} trials")
+    table = _table()
     for column in ("trial", "status"):
-        table.add_column(column, no_wrap=True)
-    for column in ("epochs", "val loss", "k-fold loss"):
-        table.add_column(column, justify="right")
-    table.add_column("configuration", no_wrap=True)
+        table.add_column(column, no_wrap=True, min_width=max(map(len, frame[column]), default=0))
+    for column in ("epochs", "loss", "k-fold"):
+        table.add_column(column, justify="right", no_wrap=True, min_width=6)
+    table.add_column("configuration", no_wrap=True, overflow="ellipsis")
     for row in frame.head(limit).to_dict("records"):
         config = {name: row[name] for name in hyperparameters if pd.notna(row[name])}
         table.add_row(
@@ -123,9 +146,9 @@ def leaderboard_table(frame: pd.DataFrame, limit: int) -> Table:
             str(row["epochs"]),
             _figure(row["val_loss"]),
             _figure(row["cv_val_loss"]),
-            row["error"] or config_text(config),
+            row["error"] if pd.notna(row["error"]) else config_text(config),
         )
-    return table
+    return _titled(f"Leaderboard: {min(limit, len(frame))} of {len(frame)} trials", table)
 
 
 def config_text(config: dict[str, Any]) -> str:
@@ -140,13 +163,15 @@ def _figure(value: float | None) -> str:
     return "–" if value is None or pd.isna(value) else f"{value:.4f}"
 
 
-def _table(title: str) -> Table:
+def _titled(title: str, table: Table) -> RenderableType:
+    # A table's own title would wrap at the table's width.
+    return Group(Text(title, style="bold"), table)
+
+
+def _table() -> Table:
     return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
         header_style="dim",
         box=box.SIMPLE_HEAD,
-        padding=(0, 1),
+        padding=0,
         pad_edge=False,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -14,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializeAsAny,
+    StrictInt,
     ValidationError,
     field_validator,
     model_validator,
@@ -24,19 +26,22 @@ from ..datasets.views import VIEWS
 from ..trainables.mlp import HYPERPARAMETERS, MLPConfig
 from .space import AnyDomain, Scalar, parse_domain
 
+RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+"""Pattern of names that are folders on every system."""
+
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataConfig(_Section):
     """Where the table is and what its columns mean, as ``datasets.table.load_table`` takes it."""
 
     path: Path | None = None
-    target: str | int | None = None
+    target: str | StrictInt | None = None
     positive: str | int | float | bool | None = None
-    id_columns: tuple[str | int, ...] | None = None
-    drop: tuple[str | int, ...] = ()
+    id_columns: tuple[str | StrictInt, ...] | None = None
+    drop: tuple[str | StrictInt, ...] = ()
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     header: bool | None = None
 
@@ -125,7 +130,7 @@ _Domain = Annotated[SerializeAsAny[AnyDomain], BeforeValidator(parse_domain)]
 class SweepConfig(_Section):
     """A whole sweep; ``SweepConfig()`` sweeps the embedded demonstration data."""
 
-    name: str = Field(default="demonstration", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(default="demonstration", pattern=f"^{RUN_NAME}$")
     data: DataConfig = DataConfig()
     protocol: Literal["holdout"] = "holdout"
     split: SplitConfig = SplitConfig()
@@ -164,13 +169,11 @@ class SweepConfig(_Section):
     @model_validator(mode="after")
     def _try_extreme_configurations(self) -> Self:
         # Any value outside a hyperparameter's range is an extreme of its domain.
-        MLPConfig.from_mapping(self.baseline)
+        for name, value in self.baseline.items():
+            _try_value(f"baseline.{name}", name, value)
         for name, domain in self.space.items():
             for value in domain.choice if hasattr(domain, "choice") else domain.bounds:
-                try:
-                    MLPConfig.from_mapping({name: value})
-                except TypeError as error:
-                    raise ValueError(f"space.{name}: {value!r} is no value for it") from error
+                _try_value(f"space.{name}", name, value)
         return self
 
     @classmethod
@@ -187,18 +190,20 @@ class SweepConfig(_Section):
         try:
             return cls.model_validate(dict(raw))
         except ValidationError as error:
-            raise InputError(f"{source}: {_first_problem(error, cls)}") from error
+            raise InputError(f"{source}: {_first_problem(error, cls, raw)}") from error
 
     @classmethod
     def from_yaml(cls, path: Path) -> SweepConfig:
         """Reads and validates a sweep file; see :func:`read_yaml`."""
         return cls.from_mapping(read_yaml(path), str(path))
 
+    def to_mapping(self) -> dict[str, Any]:
+        """The configuration with every default filled in, as :meth:`from_mapping` reads it."""
+        return self.model_dump(mode="json", by_alias=True)
+
     def to_yaml(self) -> str:
         """The configuration with every default filled in, as :meth:`from_yaml` reads it."""
-        return yaml.safe_dump(
-            self.model_dump(mode="json", by_alias=True, exclude_none=False), sort_keys=False
-        )
+        return yaml.safe_dump(self.to_mapping(), sort_keys=False)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -216,7 +221,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
+        problem = getattr(error, "problem", None) or getattr(error, "reason", "not YAML")
         raise InputError(f"{path} is not well-formed YAML{where} ({problem}); mend it") from error
     if raw is None:
         return {}
@@ -237,7 +242,7 @@ def override(raw: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, An
     result = copy.deepcopy(dict(raw))
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
-        if not equals or not key:
+        if not equals or not all(key.split(".")):
             raise InputError(f"--set {assignment}: write it as key.path=value")
         try:
             value = yaml.safe_load(text)
@@ -253,12 +258,37 @@ def override(raw: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, An
     return result
 
 
-def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
+def _try_value(where: str, name: str, value: Scalar) -> None:
+    kind: Any = next(field.type for field in fields(MLPConfig) if field.name == name)
+    if kind is float and isinstance(value, str):
+        # YAML takes 1e-3 for text.
+        raise ValueError(f"{where} must be a number such as 0.001 or 1.0e-3, got {value!r}")
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        needed = {"int": "a whole number", "float": "a number", "str": "text"}
+        raise ValueError(f"{where} must be {needed[kind.__name__]}, got {value!r}")
+    try:
+        MLPConfig.from_mapping({name: value})
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+_PLAIN_MESSAGES = {
+    "model_type": "it must hold keys",
+    "dict_type": "it must hold keys",
+    "tuple_type": "it must be a list such as [a, b]",
+    "too_short": "it has too few items",
+    "too_long": "it has too many items",
+    "path_type": "it must be a path",
+}
+"""Wordings for messages of Pydantic's that name Python types."""
+
+
+def _first_problem(error: ValidationError, model: type[BaseModel], raw: Mapping[str, Any]) -> str:
     """The first problem of a validation, in one sentence."""
     problem = error.errors()[0]
     path = [str(part) for part in problem["loc"]]
-    where = ".".join(path) or "configuration"
-    if problem["type"] == "extra_forbidden":
+    where = ".".join(path)
+    if problem["type"] in {"extra_forbidden", "invalid_key"}:
         section: Any = model
         for part in path[:-1]:
             field = getattr(section, "model_fields", {}).get(part)
@@ -267,9 +297,24 @@ def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
         hint = nearest(path[-1], known) or (f"; known keys: {', '.join(known)}" if known else "")
         return f"'{where}' is not a known key{hint}"
     if problem["type"] == "value_error":
-        return f"{where}: {problem['ctx']['error']}"
-    message = problem["msg"]
+        return f"{where}: {problem['ctx']['error']}" if where else str(problem["ctx"]["error"])
+    written = _written(problem["loc"], raw)
+    if len(written) < len(path):
+        return f"{'.'.join(written)}: this is no value for it, got {_short(problem['input'])}"
+    message = _PLAIN_MESSAGES.get(problem["type"], problem["msg"])
     return f"{where}: {message[0].lower()}{message[1:]}, got {_short(problem['input'])}"
+
+
+def _written(location: Iterable[str | int], raw: Any) -> list[str]:
+    """The part of a location that stands in the input; Pydantic adds the types of a union to it."""
+    path = []
+    for part in location:
+        try:
+            raw = raw[part]
+        except (KeyError, IndexError, TypeError):
+            break
+        path.append(str(part))
+    return path
 
 
 def _short(value: Any) -> str:

@@ -1,10 +1,12 @@
 """Which trials a sweep runs: decided before the first one starts, from configuration and seed."""
 
 import zlib
+from dataclasses import asdict
 
 import numpy as np
 
 from ..results.records import TrialRecord
+from ..trainables.mlp import MLPConfig
 from .config import SweepConfig
 from .space import sample
 
@@ -22,7 +24,8 @@ def plan_trials(config: SweepConfig) -> list[TrialRecord]:
     """A baseline and ``search.trials`` random configurations a view, views in turn.
 
     A trial's configuration and seed depend on the sweep's seed, its view and its number only:
-    adding a view or more trials leaves the others as they were.
+    adding a view or more trials leaves the others as they were. Configurations are whole: what the
+    space leaves out has the family's default.
     """
     shared = {"batch_size": config.training.batch_size}
     trials = [
@@ -31,7 +34,7 @@ def plan_trials(config: SweepConfig) -> list[TrialRecord]:
             view=view,
             stage="baseline",
             seed=child_seed(config.seed, view, "baseline"),
-            config={**shared, **config.baseline},
+            config=asdict(MLPConfig.from_mapping({**shared, **config.baseline})),
         )
         for view in config.views
     ]
@@ -46,7 +49,7 @@ def plan_trials(config: SweepConfig) -> list[TrialRecord]:
                     view=view,
                     stage="search",
                     seed=seed,
-                    config={**shared, **drawn},
+                    config=asdict(MLPConfig.from_mapping({**shared, **drawn})),
                 )
             )
     return trials

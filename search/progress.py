@@ -167,6 +167,8 @@ class LiveDisplay(_Silent):
         parts: list[RenderableType] = [Text.assemble(("● ", "cyan"), self._title, " …")]
         if self._record is not None:
             parts.append(self._search_table(self._record))
+            if all(trial.status == "waiting" for trial in self._record.trials.values()):
+                parts.append(Text("  workers start; each imports TensorFlow once", style="dim"))
         if self._bar is not None:
             parts.append(self._bar)
         self._live.update(Group(*parts))

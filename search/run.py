@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..datasets.errors import InputError
-from ..results.files import read_json
+from ..results.files import read_json, read_parquet
 from ..results.records import SearchRecord, TrialRecord, trials_from_frame
 from ..results.run_directory import RunDirectory
 from .config import SweepConfig
@@ -40,26 +39,25 @@ class Run:
         return cls(RunDirectory.open(Path(root)))
 
     @cached_property
+    def config(self) -> SweepConfig:
+        """The sweep's configuration, with every default filled in."""
+        return SweepConfig.from_yaml(self.directory.sweep)
+
+    @cached_property
     def summary(self) -> dict[str, Any]:
         """The content of ``summary.json``.
 
         Raises:
             InputError: The run has no summary yet.
         """
-        try:
-            return read_json(self.directory.summary)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{self.directory.root} has no readable summary.json; continue it with "
-                f"evensweep resume {self.directory.root}"
-            ) from error
+        return read_json(self.directory.summary)
 
     @property
     def trials(self) -> list[TrialRecord]:
         """All trials; while the search runs, with what is known so far."""
         if self.directory.trials.exists():
-            return trials_from_frame(pd.read_parquet(self.directory.trials))
-        plan = plan_trials(SweepConfig.from_yaml(self.directory.sweep))
+            return trials_from_frame(read_parquet(self.directory.trials))
+        plan = plan_trials(self.config)
         return list(SearchRecord.read(self.directory.search_records, plan).trials.values())
 
     def leaderboard(self) -> pd.DataFrame:
@@ -83,10 +81,20 @@ class Run:
             for t in self.trials
             if t.best_val_loss is not None or t.error is not None
         ]
-        frame = pd.DataFrame(rows, columns=None if rows else ["trial", "view", "val_loss"])
+        columns = [
+            "trial",
+            "view",
+            "stage",
+            "status",
+            "epochs",
+            "val_loss",
+            "val_accuracy",
+            "error",
+        ]
+        frame = pd.DataFrame(rows, columns=None if rows else columns)
         cv_losses: dict[Any, Any] = {}
         if self.directory.cross_validation.exists():
-            folds = pd.read_parquet(self.directory.cross_validation)
+            folds = read_parquet(self.directory.cross_validation)
             weighted = (folds["val_loss"] * folds["rows"]).groupby(folds["trial"]).sum()
             cv_losses = (weighted / folds.groupby("trial")["rows"].sum()).to_dict()
         position = int(frame.columns.get_loc("val_loss")) + 1  # type: ignore[arg-type]

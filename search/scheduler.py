@@ -6,7 +6,7 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from ..results.records import End, Progress, TrialRecord
+from ..results.records import UNUSABLE, End, Progress, TrialRecord
 from .asha import StoppingAsha
 
 
@@ -30,28 +30,34 @@ class ViewScheduler(FIFOScheduler):
         for event in events:
             if isinstance(event, Progress):
                 record = self._trials[event.trial]
-                ended = record.finished and event.epochs == record.epochs
-                self._report(event.trial, event.rung, event.best_val_loss, ended)
+                ended_there = (
+                    record.finished and record.status != "stopped" and event.epochs == record.epochs
+                )
+                ending = record.status if ended_there else None
+                self._report(event.trial, event.rung, event.best_val_loss, ending)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Decides whether the trial trains on after a rung."""
         goes_on = self._report(
-            trial.config["trial"], result["rung"], result["best_val_loss"], ended=False
+            trial.config["trial"], result["rung"], result["best_val_loss"], ending=None
         )
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Records a trial that ended by itself, or that this scheduler has just stopped."""
         if result.get("ending"):
-            self._report(trial.config["trial"], result["rung"], result["best_val_loss"], ended=True)
+            self._report(
+                trial.config["trial"], result["rung"], result["best_val_loss"], result["ending"]
+            )
 
-    def _report(self, trial: str, rung: int, loss: float | None, ended: bool) -> bool:
+    def _report(self, trial: str, rung: int, loss: float | None, ending: str | None) -> bool:
         record = self._trials[trial]
         if self._rungs is None or record.stage == "baseline":
             return True
         core = self._rungs[record.view]
-        loss = float("inf") if loss is None else loss
-        if ended:
+        if loss is None or ending in UNUSABLE:
+            loss = float("inf")
+        if ending is not None:
             core.finish(trial, rung, loss)
             return False
         return core.report(trial, rung, loss)

@@ -5,7 +5,8 @@ true}`` or ``{choice: [relu, tanh]}``; a bare value is a constant.
 """
 
 import math
-from typing import Any, Literal, Self, TypeAlias
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import (
@@ -19,11 +20,17 @@ from pydantic import (
 
 Scalar: TypeAlias = bool | int | float | str
 
+_LARGEST = 2**53
+"""Up to here every integer is a float64."""
+_Int: TypeAlias = Annotated[int, Field(ge=-_LARGEST, le=_LARGEST)]
+
 
 class Domain(BaseModel):
     """Base of the domains; immutable and strict about unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False
+    )
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -46,12 +53,14 @@ class _Range(Domain):
     @model_validator(mode="after")
     def _check_range(self) -> Self:
         low, high = self._bounds
-        if not (math.isfinite(low) and math.isfinite(high)):
+        if not math.isfinite(high - low):
             raise ValueError(f"the bounds must be finite, got [{low}, {high}]")
         if low > high:
             raise ValueError(f"low must not be above high, got [{low}, {high}]")
-        if self.step is not None and self.step <= 0:
+        if self.step is not None and not 0 < self.step < math.inf:
             raise ValueError(f"step must be positive, got {self.step}")
+        if self.step is not None and (high - low) / self.step > _LARGEST:
+            raise ValueError(f"step is too small for [{low}, {high}], got {self.step}")
         if self.log and low <= 0:
             raise ValueError(f"a log scale needs a positive low, got {low}")
         if self.log and self.step is not None:
@@ -64,15 +73,16 @@ class _Range(Domain):
             return float(np.clip(np.exp(rng.uniform(np.log(low), np.log(high))), low, high))
         if self.step is None:
             return float(rng.uniform(low, high))
-        # Rounded so that 0 + 3 × 0.05 is 0.15, on paper and in files; +1e-9 keeps an exact high.
-        steps = int((high - low) / self.step + 1e-9)
-        return round(low + int(rng.integers(steps + 1)) * self.step, 10)
+        # In decimal, so that 0 + 3 × 0.05 is 0.15, on paper and in files.
+        first, last, step = (Decimal(str(value)) for value in (low, high, self.step))
+        steps = int((last - first) / step)
+        return float(first + int(rng.integers(steps + 1)) * step)
 
 
 class IntDomain(_Range):
     """Whole numbers from low to high, both included."""
 
-    bounds: tuple[int, int] = Field(alias="int")
+    bounds: tuple[_Int, _Int] = Field(alias="int")
     step: int | None = None
 
     @property
@@ -84,7 +94,8 @@ class IntDomain(_Range):
         if self.log:
             return round(self._draw(rng))
         low, high = self.bounds
-        return int(low + rng.integers((high - low) // (self.step or 1) + 1) * (self.step or 1))
+        step = self.step or 1
+        return low + int(rng.integers((high - low) // step + 1)) * step
 
 
 class FloatDomain(_Range):
@@ -128,12 +139,15 @@ def parse_domain(raw: Any) -> AnyDomain:
     """
     if isinstance(raw, Domain):
         return raw  # type: ignore[return-value]
-    if not isinstance(raw, dict):
+    if isinstance(raw, Scalar):
         return ChoiceDomain(choice=(raw,))
     for key, domain in _BY_KEY.items():
-        if key in raw:
+        if isinstance(raw, dict) and key in raw:
             return domain.model_validate(raw)
-    raise ValueError(f"a domain is an int, a float or a choice, got keys {sorted(map(str, raw))}")
+    raise ValueError(
+        "a domain is {int: [low, high]}, {float: [low, high]}, {choice: [a, b]} or one value, "
+        f"got {raw!r}"
+    )
 
 
 def sample(space: dict[str, AnyDomain], rng: np.random.Generator) -> dict[str, Scalar]:

@@ -19,7 +19,7 @@ from ..datasets.preparation import Prepared, prepare
 from ..datasets.splits import Fold, Split, stratified_folds, stratified_split
 from ..datasets.table import Table
 from ..results.ensemble import cross_fitted_probabilities, select_greedily
-from ..results.files import read_json, replacing, write_json
+from ..results.files import read_json, read_parquet, replacing, write_json, write_parquet
 from ..results.metrics import best_f1_threshold, classification_metrics
 from ..results.records import (
     SearchRecord,
@@ -31,7 +31,7 @@ from ..results.records import (
 )
 from ..results.references import REFERENCES, reference_probabilities
 from ..results.report import write_report
-from ..results.run_directory import RunDirectory, write_frame
+from ..results.run_directory import RunDirectory
 from ..results.summary import write_summary
 from ..trainables.exported import FORMAT, MANIFEST, keras_files, score_exported
 from ..trainables.tune_adapter import STATE_FILE
@@ -185,9 +185,9 @@ class Stages:
                 errors = [t.error for t in trials if t.view == view and t.error]
                 reason = f"; the first error: {errors[0]}" if errors else "; all of them diverged"
                 raise SweepError(f"no trial of the view '{view}' gave a finite loss{reason}")
-        write_frame(self.run.validation_predictions, self._validation_predictions(trials))
-        write_frame(self.run.history, history_frame(trials))
-        write_frame(self.run.trials, trials_frame(trials))
+        write_parquet(self.run.validation_predictions, self._validation_predictions(trials))
+        write_parquet(self.run.history, history_frame(trials))
+        write_parquet(self.run.trials, trials_frame(trials))
 
     def _validation_predictions(self, trials: list[TrialRecord]) -> pd.DataFrame:
         """Probabilities of each view's best trials, and their plain average, a column each."""
@@ -206,7 +206,7 @@ class Stages:
         return pd.DataFrame(columns)
 
     def _candidates(self) -> list[TrialRecord]:
-        trials = trials_from_frame(pd.read_parquet(self.run.trials))
+        trials = trials_from_frame(read_parquet(self.run.trials))
         top_k = self.config.cross_validation.top_k
         return [t for view in self.config.views for t in best_trials(trials, view, top_k)]
 
@@ -231,8 +231,8 @@ class Stages:
             for fold, prediction in zip(self.folds, predictions, strict=True):
                 predicted[fold.out_of_fold] = ray.get(prediction)
             columns[name] = predicted[rows]
-        write_frame(self.run.oof_predictions, pd.DataFrame(columns))
-        write_frame(self.run.cross_validation, figures_frame(figures))
+        write_parquet(self.run.oof_predictions, pd.DataFrame(columns))
+        write_parquet(self.run.cross_validation, figures_frame(figures))
 
     def _reference_tasks(
         self, parts: Sequence[tuple[np.ndarray, np.ndarray]]
@@ -251,7 +251,7 @@ class Stages:
         }
 
     def _select(self) -> None:
-        oof = pd.read_parquet(self.run.oof_predictions)
+        oof = read_parquet(self.run.oof_predictions)
         candidates = self._candidates()
         y = oof["target"].to_numpy()
         probabilities = oof[[t.id for t in candidates]].to_numpy().T
@@ -266,7 +266,7 @@ class Stages:
         thresholds["majority"] = 0.5
         measured = classification_metrics(y, honest, thresholds["ensemble"])
         oof["ensemble"] = honest
-        write_frame(self.run.oof_predictions, oof)
+        write_parquet(self.run.oof_predictions, oof)
         write_json(
             self.run.ensemble,
             {
@@ -335,7 +335,7 @@ class Stages:
         )
         columns = {"row": rows, "target": self.table.target[rows], "ensemble": ray.get(scored)}
         columns |= {name: ray.get(prediction) for name, [prediction] in references.items()}
-        write_frame(self.run.test_predictions, pd.DataFrame(columns))
+        write_parquet(self.run.test_predictions, pd.DataFrame(columns))
 
     def _report(self) -> None:
         write_report(self.run, write_summary(self.run, "running"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,13 +13,12 @@ import pandas as pd
 
 from ..cluster.session import Session, ray_session
 from ..datasets.errors import InputError
-from ..datasets.splits import check_enough_rows
-from ..datasets.table import Table, load_table, make_table
-from ..datasets.views import neighbours_needed
-from ..results.files import read_json, write_json, write_text
+from ..datasets.table import Table
+from ..results.files import exclusive, read_json, write_json, write_text
 from ..results.run_directory import RunDirectory
 from ..results.summary import write_summary
-from .config import SweepConfig
+from .config import RUN_NAME, SweepConfig
+from .intake import read_table
 from .progress import Display, SilentDisplay
 from .run import Run
 from .stages import Stages, describe_environment
@@ -46,20 +46,6 @@ class Sweep:
         """The sweep that a file describes."""
         return cls(SweepConfig.from_yaml(Path(path)), data)
 
-    def create(self, name: str | None = None) -> RunDirectory:
-        """Makes the run directory and writes the resolved configuration into it.
-
-        Args:
-            name: Of the run; None takes the sweep's name and the time.
-
-        Raises:
-            InputError: The directory exists, or can't be written.
-        """
-        stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-        run = RunDirectory.create(self.config.storage / (name or f"{self.config.name}-{stamp}"))
-        write_text(run.sweep, self.config.to_yaml())
-        return run
-
     def run(
         self,
         name: str | None = None,
@@ -81,9 +67,29 @@ class Sweep:
             SweepError: The sweep can't go on.
             ClusterError: Ray can't be started or reached.
         """
-        run = self.create(name)
+        run = create(self.config, name)
         with ray_session(address, cpus) as session:
             return execute(self.config, run, self.table, session, display or SilentDisplay())
+
+
+def create(config: SweepConfig, name: str | None = None) -> RunDirectory:
+    """Makes a run directory and writes the resolved configuration into it.
+
+    Args:
+        config: The sweep.
+        name: Of the run; None takes the sweep's name and the time.
+
+    Raises:
+        InputError: The name is unfit, or the directory exists or can't be written.
+    """
+    if name is not None and not re.fullmatch(RUN_NAME, name):
+        raise InputError(
+            f"{name!r} is no name for a run; use letters, digits, dots, dashes and underscores"
+        )
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    run = RunDirectory.create(config.storage / (name or f"{config.name}-{stamp}"))
+    write_text(run.sweep, config.to_yaml())
+    return run
 
 
 def resume(
@@ -138,7 +144,7 @@ def execute(
     config: SweepConfig, run: RunDirectory, table: Table, session: Session, display: Display
 ) -> Run:
     """Does the stages of a run that are not complete, inside an open Ray session."""
-    with _log_file(run.log):
+    with _alone(run), _log_file(run.log):
         if not run.environment.exists():
             write_json(run.environment, describe_environment(config, session.cpus))
         write_summary(run, "running")
@@ -151,36 +157,16 @@ def execute(
     return Run.load(run.root)
 
 
-def read_table(config: SweepConfig, data: pd.DataFrame | None = None) -> Table:
-    """The table of a sweep, checked to have enough rows for everything the sweep does with it.
-
-    Raises:
-        InputError: It is unfit.
-    """
-    columns = {
-        "target": config.data.target,
-        "positive": config.data.positive,
-        "id_columns": config.data.id_columns,
-        "drop": config.data.drop,
-    }
-    if data is not None:
-        table = make_table(data, name=config.name, **columns)  # type: ignore[arg-type]
-    else:
-        table = load_table(
-            config.data.path,
-            delimiter=config.data.delimiter,
-            header=config.data.header,
-            **columns,  # type: ignore[arg-type]
-        )
-    check_enough_rows(
-        table.target,
-        validation=config.split.validation,
-        test=config.split.test,
-        folds=config.cross_validation.folds,
-        stop_share=config.cross_validation.stop_share,
-        neighbours=neighbours_needed(list(config.views)),
-    )
-    return table
+@contextmanager
+def _alone(run: RunDirectory) -> Iterator[None]:
+    """Refuses to work on a run that another process works on."""
+    try:
+        with exclusive(run.lock):
+            yield
+    except BlockingIOError as error:
+        raise InputError(
+            f"{run.root} is being run by another process; wait for it or stop it first"
+        ) from error
 
 
 @contextmanager

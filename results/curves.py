@@ -1,0 +1,257 @@
+"""Curves of a model on the test rows: ROC, precision-recall, calibration and cumulative gains."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from sklearn.metrics import (
+    average_precision_score,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
+
+from .drawing import BLUE, GREEN, GREY, VERMILLION, new_axes, style_axes
+from .tables import REFERENCE_TITLES
+
+_STYLES = {
+    "ensemble": (BLUE, "-", 2.0),
+    "gradient_boosting": (VERMILLION, "--", 1.4),
+    "logistic_regression": (GREEN, ":", 1.8),
+}
+"""Colour, dashes and width of each model's line: dashes tell them apart in a grey print too."""
+
+CURVE_MODELS = tuple(_STYLES)
+"""Models that get curves; the majority class gives every row the same probability."""
+
+_WILSON_Z = 1.959964
+
+
+@dataclass(frozen=True)
+class RocCurve:
+    """Receiver operating characteristic.
+
+    Attributes:
+        false_positive_rate: float64 ndarray of shape (n_thresholds,), ascending from 0 to 1.
+        true_positive_rate: The same shape.
+        area: ROC-AUC.
+    """
+
+    false_positive_rate: np.ndarray
+    true_positive_rate: np.ndarray
+    area: float
+
+
+@dataclass(frozen=True)
+class PrecisionRecallCurve:
+    """Precision at every recall.
+
+    Attributes:
+        recall: float64 ndarray of shape (n_thresholds,), descending to 0.
+        precision: The same shape.
+        area: Average precision, which ``summary.json`` calls PR-AUC.
+    """
+
+    recall: np.ndarray
+    precision: np.ndarray
+    area: float
+
+
+@dataclass(frozen=True)
+class CalibrationBins:
+    """Predicted probability against observed frequency, in bins of about equally many rows.
+
+    Attributes:
+        predicted: Mean probability of each bin, float64 ndarray of shape (n_bins,), ascending.
+        observed: Share of positives in each bin.
+        low: Lower end of the share's 95% Wilson interval.
+        high: Upper end.
+        rows: int64 ndarray of shape (n_bins,).
+    """
+
+    predicted: np.ndarray
+    observed: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class GainsCurve:
+    """Share of the positives among the rows ranked highest.
+
+    Attributes:
+        rows: Share of all rows, float64 ndarray of shape (n_steps,), from 0 to 1.
+        found: Share of all positives among them, the same shape.
+    """
+
+    rows: np.ndarray
+    found: np.ndarray
+
+    def found_within(self, share: float) -> float:
+        """Share of the positives among the ``share`` of rows ranked highest."""
+        return float(np.interp(share, self.rows, self.found))
+
+
+def compute_roc(y: np.ndarray, probabilities: np.ndarray) -> RocCurve:
+    """The ROC curve of one model.
+
+    Args:
+        y: int ndarray of shape (n_rows,), 0 or 1.
+        probabilities: Of class 1, ndarray of shape (n_rows,).
+    """
+    false_positive_rate, true_positive_rate, _ = roc_curve(y, probabilities)
+    return RocCurve(false_positive_rate, true_positive_rate, float(roc_auc_score(y, probabilities)))
+
+
+def compute_precision_recall(y: np.ndarray, probabilities: np.ndarray) -> PrecisionRecallCurve:
+    """The precision-recall curve of one model; arguments as in :func:`compute_roc`."""
+    precision, recall, _ = precision_recall_curve(y, probabilities)
+    return PrecisionRecallCurve(recall, precision, float(average_precision_score(y, probabilities)))
+
+
+def compute_calibration(
+    y: np.ndarray, probabilities: np.ndarray, bins: int = 10
+) -> CalibrationBins:
+    """Bins between quantiles of the probabilities; equal probabilities share a bin.
+
+    The intervals are Wilson's (1927), which stay inside 0 and 1 for rare positives.
+
+    Args:
+        y: int ndarray of shape (n_rows,), 0 or 1.
+        probabilities: Of class 1, ndarray of shape (n_rows,).
+        bins: The most bins; ties and few rows give fewer.
+    """
+    p = np.asarray(probabilities, np.float64)
+    inner = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
+    _, numbers, rows = np.unique(
+        np.searchsorted(inner, p, side="left"), return_inverse=True, return_counts=True
+    )
+    observed = np.bincount(numbers, weights=y) / rows
+    z2 = _WILSON_Z**2
+    centre = (observed + z2 / (2 * rows)) / (1 + z2 / rows)
+    half = np.sqrt(observed * (1 - observed) / rows + z2 / (4 * rows**2))
+    half *= _WILSON_Z / (1 + z2 / rows)
+    return CalibrationBins(
+        predicted=np.bincount(numbers, weights=p) / rows,
+        observed=observed,
+        low=np.clip(centre - half, 0, 1),
+        high=np.clip(centre + half, 0, 1),
+        rows=rows,
+    )
+
+
+def compute_gains(y: np.ndarray, probabilities: np.ndarray) -> GainsCurve:
+    """The cumulative gains of one model; rows of equal probability count as one step."""
+    order = np.argsort(-probabilities, kind="stable")
+    last_of_step = np.flatnonzero(np.diff(probabilities[order], append=-np.inf))
+    found = np.cumsum(y[order])[last_of_step] / y.sum()
+    return GainsCurve(
+        rows=np.concatenate([[0.0], (last_of_step + 1) / len(y)]),
+        found=np.concatenate([[0.0], found]),
+    )
+
+
+def plot_roc(curves: Mapping[str, RocCurve], ax: Axes | None = None) -> Axes:
+    """Draws the ROC curves of some of :data:`CURVE_MODELS`."""
+    ax = style_axes(
+        ax or new_axes(),
+        "ROC: positives found against false alarms",
+        "false positive rate (share of negatives called)",
+        "true positive rate (share of positives found)",
+    )
+    for name, curve in curves.items():
+        _line(ax, name, curve.false_positive_rate, curve.true_positive_rate, f"{curve.area:.3f}")
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, label="by chance 0.500")
+    ax.legend(loc="lower right", fontsize=9, title="area (ROC-AUC)", title_fontsize=9)
+    return _square(ax)
+
+
+def plot_precision_recall(
+    curves: Mapping[str, PrecisionRecallCurve], positive_rate: float, ax: Axes | None = None
+) -> Axes:
+    """Draws precision-recall curves; ``positive_rate`` is what calling at random would reach."""
+    ax = style_axes(
+        ax or new_axes(),
+        "Precision at every recall",
+        "recall (share of positives found)",
+        "precision (share of calls that are right)",
+    )
+    for name, curve in curves.items():
+        _line(ax, name, curve.recall, curve.precision, f"{curve.area:.3f}", steps=True)
+    label = f"by chance {positive_rate:.3f}"
+    ax.axhline(positive_rate, color=GREY, linewidth=1, label=label)
+    ax.legend(loc="lower left", fontsize=9, title="area (PR-AUC)", title_fontsize=9)
+    return _square(ax)
+
+
+def plot_calibration(bins: Mapping[str, CalibrationBins], ax: Axes | None = None) -> Axes:
+    """Draws observed against predicted probability, with intervals for the ensemble."""
+    ax = style_axes(
+        ax or new_axes(),
+        "Calibration: is 30% said when 30% come?",
+        "predicted probability (mean of a bin)",
+        "observed share of positives",
+    )
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, label="perfect")
+    for name, data in bins.items():
+        _line(ax, name, data.predicted, data.observed, marker="o")
+        if name == "ensemble":
+            colour, _, _ = _STYLES[name]
+            ax.vlines(data.predicted, data.low, data.high, color=colour, linewidth=1.2)
+    ax.legend(loc="upper left", fontsize=9)
+    # With rare positives all bins may lie near 0.
+    end = min(1.0, 1.1 * max(max(data.predicted.max(), data.high.max()) for data in bins.values()))
+    return _square(ax, end)
+
+
+def plot_gains(
+    curves: Mapping[str, GainsCurve], positive_rate: float, ax: Axes | None = None
+) -> Axes:
+    """Draws cumulative gains between the best possible and a random order."""
+    ax = style_axes(
+        ax or new_axes(),
+        "Cumulative gains: working down the ranked list",
+        "share of rows taken, highest probability first",
+        "share of all positives found",
+    )
+    perfect_at = max(positive_rate, 1e-12)
+    ax.plot([0, perfect_at, 1], [0, 1, 1], color=GREY, linewidth=1, dashes=(1, 1), label="perfect")
+    for name, curve in curves.items():
+        _line(ax, name, curve.rows, curve.found)
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, label="by chance")
+    ax.legend(loc="lower right", fontsize=9)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    return _square(ax)
+
+
+def _line(
+    ax: Axes,
+    name: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    figure: str = "",
+    *,
+    steps: bool = False,
+    marker: str = "",
+) -> None:
+    colour, dashes, width = _STYLES[name]
+    ax.plot(
+        x,
+        y,
+        color=colour,
+        linestyle=dashes,
+        linewidth=width,
+        marker=marker,
+        markersize=4,
+        drawstyle="steps-post" if steps else "default",
+        label=f"{REFERENCE_TITLES.get(name, name)} {figure}".strip(),
+    )
+
+
+def _square(ax: Axes, end: float = 1.0) -> Axes:
+    ax.set_xlim(-0.01 * end, 1.01 * end)
+    ax.set_ylim(-0.01 * end, 1.02 * end)
+    return ax

@@ -1,0 +1,186 @@
+"""The report's tables as plain values, computed from a run's files and its summary."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .metrics import bootstrap_intervals
+from .records import TrialRecord, best_trials
+from .references import REFERENCES
+from .selection_figures import FoldLosses
+from .tables import config_text
+
+TEST_METRICS = {
+    "roc_auc": ("ROC-AUC", "a positive row stands above a negative one", max),
+    "pr_auc": ("PR-AUC", "precision, averaged over recall", max),
+    "log_loss": ("log loss", "nats a row; lower is better", min),
+    "brier": ("Brier score", "squared error of the probability; lower is better", min),
+    "accuracy": ("accuracy", "right calls at the threshold", max),
+    "balanced_accuracy": ("balanced accuracy", "mean of both classes' right calls", max),
+    "f1": ("F1", "of the positive class, at the threshold", max),
+}
+"""The test's figures in the report's order: title, explanation, and which is best."""
+
+STATUS_TITLES = {
+    "stopped": "stopped by the scheduler",
+    "converged": "ended by early stopping",
+    "completed": "trained to the full budget",
+    "diverged": "diverged (loss not finite)",
+    "failed": "failed with an error",
+    "running": "running",
+    "waiting": "waiting",
+}
+
+MODELS = ("ensemble", *reversed(REFERENCES))
+"""Models of the test, in the report's order."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure of one model on the test rows.
+
+    Attributes:
+        value: As in ``summary.json``.
+        low: Lower end of its 95% bootstrap interval.
+        high: Upper end.
+        best: Whether no model's figure is better, as far as four decimals show.
+    """
+
+    value: float
+    low: float
+    high: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The ensemble's ranking against one reference.
+
+    Attributes:
+        reference: One of :data:`~evensweep.results.references.REFERENCES`.
+        roc_auc: The reference's.
+        words: ``better than``, ``level with`` or ``behind``.
+    """
+
+    reference: str
+    roc_auc: float
+    words: str
+
+
+@dataclass(frozen=True)
+class LeaderboardRow:
+    """A trial among the best of its view; losses in nats a row, None where there is none.
+
+    Attributes:
+        trial: Its record.
+        train_loss: At its best epoch, on the view's rows, under dropout, with the L2 penalty.
+        cv_loss: Over all folds.
+        config: In words.
+    """
+
+    trial: TrialRecord
+    train_loss: float | None
+    cv_loss: float | None
+    config: str
+
+
+def score_intervals(summary: dict[str, Any], frame: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """95% intervals of every model's test figures; the ensemble's are the summary's own.
+
+    Args:
+        summary: The content of ``summary.json``.
+        frame: The content of ``predictions/test.parquet``.
+        seed: Of the resampling.
+
+    Returns:
+        ``{model: {metric: [low, high]}}``.
+    """
+    y = frame["target"].to_numpy(np.int64)
+    return {"ensemble": summary["test"]["ci95"]} | {
+        name: bootstrap_intervals(
+            y, frame[name].to_numpy(np.float64), summary["references"][name]["threshold"], seed
+        )
+        for name in REFERENCES
+    }
+
+
+def score_cells(summary: dict[str, Any], intervals: dict[str, Any]) -> dict[str, dict[str, Cell]]:
+    """``{metric: {model: cell}}`` for :data:`TEST_METRICS` and :data:`MODELS`."""
+    figures = {"ensemble": summary["test"], **summary["references"]}
+    cells: dict[str, dict[str, Cell]] = {}
+    for metric, (_, _, best_of) in TEST_METRICS.items():
+        best = best_of(round(figures[model][metric], 4) for model in MODELS)
+        cells[metric] = {
+            model: Cell(
+                value=figures[model][metric],
+                low=intervals[model][metric][0],
+                high=intervals[model][metric][1],
+                best=round(figures[model][metric], 4) == best,
+            )
+            for model in MODELS
+        }
+    return cells
+
+
+def verdicts(summary: dict[str, Any]) -> list[Verdict]:
+    """The ensemble's ROC-AUC against every reference's, the strongest reference first.
+
+    The two are level when the reference's lies in the ensemble's 95% interval.
+    """
+    ours = summary["test"]["roc_auc"]
+    low, high = summary["test"]["ci95"]["roc_auc"]
+    found = []
+    for name in REFERENCES:
+        theirs = summary["references"][name]["roc_auc"]
+        level = low <= theirs <= high
+        words = "level with" if level else "better than" if ours > theirs else "behind"
+        found.append(Verdict(name, theirs, words))
+    return sorted(found, key=lambda verdict: -verdict.roc_auc)
+
+
+def leaderboard(
+    trials: Sequence[TrialRecord],
+    history: pd.DataFrame,
+    folds: Sequence[FoldLosses],
+    view: str,
+    count: int = 10,
+) -> list[LeaderboardRow]:
+    """The view's best trials by validation loss, best first, and then its baseline.
+
+    Args:
+        trials: All trials.
+        history: The content of ``history.parquet``.
+        folds: Of the configurations that were cross-validated.
+        view: The view.
+        count: Trials to show, without the baseline.
+    """
+    baseline = [t for t in trials if t.view == view and t.stage == "baseline"]
+    cv_losses = {spread.trial: spread.mean for spread in folds}
+    train_losses = history.set_index(["trial", "epoch"])["loss"].to_dict()
+    rows = []
+    for trial in [*best_trials(trials, view, count), *baseline]:
+        loss = train_losses.get((trial.id, trial.best_epoch))
+        train_loss = None if loss is None or pd.isna(loss) else float(loss)
+        config = config_text(trial.config)
+        rows.append(LeaderboardRow(trial, train_loss, cv_losses.get(trial.id), config))
+    return rows
+
+
+def status_counts(trials: Sequence[TrialRecord]) -> dict[str, dict[str, int]]:
+    """``{status: {view: trials}}`` of the search, without baselines and statuses nobody has."""
+    counts = Counter((trial.status, trial.view) for trial in trials if trial.stage == "search")
+    views = list(dict.fromkeys(trial.view for trial in trials))
+    return {
+        status: {view: counts[status, view] for view in views}
+        for status in STATUS_TITLES
+        if any(counts[status, view] for view in views)
+    }
+
+
+def error_counts(trials: Sequence[TrialRecord]) -> list[tuple[str, int]]:
+    """The errors that ended trials, and how many each ended, most frequent first."""
+    return Counter(trial.error for trial in trials if trial.error).most_common()

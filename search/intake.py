@@ -1,0 +1,40 @@
+"""Reads a sweep's table and checks that it is enough for the sweep, before anything is started."""
+
+import pandas as pd
+
+from ..datasets.splits import check_enough_rows
+from ..datasets.table import Table, load_table, make_table
+from ..datasets.views import neighbours_needed
+from .config import SweepConfig
+
+
+def read_table(config: SweepConfig, data: pd.DataFrame | None = None) -> Table:
+    """The table of a sweep, checked to have enough rows for everything the sweep does with it.
+
+    Raises:
+        InputError: It is unfit.
+    """
+    columns = {
+        "target": config.data.target,
+        "positive": config.data.positive,
+        "id_columns": config.data.id_columns,
+        "drop": config.data.drop,
+    }
+    if data is not None:
+        table = make_table(data, name=config.name, **columns)  # type: ignore[arg-type]
+    else:
+        table = load_table(
+            config.data.path,
+            delimiter=config.data.delimiter,
+            header=config.data.header,
+            **columns,  # type: ignore[arg-type]
+        )
+    check_enough_rows(
+        table.target,
+        validation=config.split.validation,
+        test=config.split.test,
+        folds=config.cross_validation.folds,
+        stop_share=config.cross_validation.stop_share,
+        neighbours=neighbours_needed(list(config.views)),
+    )
+    return table

@@ -1,0 +1,84 @@
+"""A view balances training rows and knows how to undo that in the predictions."""
+
+import numpy as np
+import pytest
+
+from evensweep.datasets.views import (
+    SMOTE_NEIGHBOURS,
+    VIEWS,
+    log_odds_shift,
+    make_view,
+    neighbours_needed,
+)
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(100, 3)).astype(np.float32)
+Y = np.repeat([1, 0], [16, 84])
+ROWS = {tuple(row) for row in X.tolist()}
+
+
+@pytest.mark.parametrize(("name", "per_class"), [("undersampled", 16), ("smote", 84)])
+class TestBalancing:
+    def test_classes_are_equally_frequent(self, name: str, per_class: int) -> None:
+        view = make_view(name, X, Y, seed=1)
+        assert np.bincount(view.y).tolist() == [per_class, per_class]
+
+    def test_arrays_are_what_a_training_reads(self, name: str, per_class: int) -> None:
+        view = make_view(name, np.asfortranarray(X.astype(np.float64)), Y.astype(np.int64), seed=1)
+        assert (view.X.dtype, view.y.dtype) == (np.float32, np.int32)
+        assert view.X.flags.c_contiguous
+        assert view.y.flags.c_contiguous
+        assert view.X.shape == (2 * per_class, 3)
+        assert view.name == name
+
+    def test_same_seed_gives_the_same_view_and_another_seed_another(self, name, per_class) -> None:
+        first, again, other = (make_view(name, X, Y, seed) for seed in (1, 1, 2))
+        np.testing.assert_array_equal(first.X, again.X)
+        assert not np.array_equal(first.X, other.X)
+
+    def test_shift_moves_half_to_the_natural_share(self, name: str, per_class: int) -> None:
+        # Odds of 0.16 : 0.84 against 1 : 1, by hand.
+        assert make_view(name, X, Y, 1).log_odds_shift == pytest.approx(np.log(0.16 / 0.84))
+
+    def test_input_is_left_alone(self, name: str, per_class: int) -> None:
+        before, y_before = X.copy(), Y.copy()
+        make_view(name, X, Y, 1)
+        np.testing.assert_array_equal(X, before)
+        np.testing.assert_array_equal(Y, y_before)
+
+
+def test_undersampled_rows_are_original_rows_without_repetition() -> None:
+    view = make_view("undersampled", X, Y, seed=1)
+    rows = [tuple(row) for row in view.X.tolist()]
+    assert set(rows) <= ROWS
+    assert len(set(rows)) == len(rows)
+    labels = {tuple(row): label for row, label in zip(X.tolist(), Y, strict=True)}
+    assert [labels[row] for row in rows] == view.y.tolist()
+
+
+def test_smote_keeps_every_row_and_adds_positives_between_positives() -> None:
+    view = make_view("smote", X, Y, seed=1)
+    np.testing.assert_array_equal(view.X[:100], X)
+    assert (view.y[100:] == 1).all()
+    positives = X[Y == 1].astype(np.float64)
+    for point in view.X[100:].astype(np.float64):
+        # On a segment between two positives the two distances add up to its length.
+        distance = np.linalg.norm(positives - point, axis=1)
+        length = np.linalg.norm(positives[:, None] - positives, axis=2)
+        detour = distance[:, None] + distance - length
+        np.fill_diagonal(detour, np.inf)
+        assert detour.min() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("natural", "view", "shift"),
+    [(0.5, 0.5, 0), (0.2, 0.5, np.log(1 / 4)), (0.5, 0.2, np.log(4)), (0.1, 0.25, np.log(1 / 3))],
+)
+def test_shift_is_the_log_ratio_of_the_prior_odds(natural, view, shift) -> None:
+    assert log_odds_shift(natural, view) == pytest.approx(shift)
+
+
+def test_only_smote_needs_neighbours() -> None:
+    assert neighbours_needed(["undersampled"]) == 0
+    assert neighbours_needed(["undersampled", "smote"]) == SMOTE_NEIGHBOURS == 5
+    assert set(VIEWS) >= {"undersampled", "smote"}

@@ -1,0 +1,39 @@
+"""One small but whole sweep of the demonstration data, run once a session."""
+
+from pathlib import Path
+
+import pytest
+
+from evensweep.search.config import SweepConfig
+from evensweep.search.run import Run
+from evensweep.search.sweep import Sweep
+
+SMALL = {
+    "search": {"trials": 3, "max_epochs": 6, "grace_epochs": 2},
+    "space": {
+        "num_layers": {"int": [2, 3]},
+        "hidden_layer_size": {"choice": [16, 32]},
+        "activation": "relu",
+        "learning_rate": {"float": [1e-3, 1e-2], "log": True},
+    },
+    "cross_validation": {"folds": 3, "top_k": 2},
+    "ensemble": {"rounds": 10},
+    "seed": 7,
+}
+"""A sweep that takes seconds and still goes through every stage."""
+
+
+@pytest.fixture(scope="session")
+def small_config(tmp_path_factory: pytest.TempPathFactory) -> SweepConfig:
+    storage = tmp_path_factory.mktemp("runs")
+    return SweepConfig.from_mapping({**SMALL, "storage": str(storage)}, "the small sweep")
+
+
+@pytest.fixture(scope="session")
+def finished(ray_session: None, small_config: SweepConfig) -> Run:
+    return Sweep(small_config).run("finished")
+
+
+@pytest.fixture
+def root(finished: Run) -> Path:
+    return finished.directory.root

@@ -1,0 +1,58 @@
+"""A killed worker process costs time and nothing else."""
+
+import os
+import signal
+
+import pandas as pd
+import psutil
+
+from evensweep.search.config import SweepConfig
+from evensweep.search.cross_validation import FoldFigures
+from evensweep.search.progress import SilentDisplay
+from evensweep.search.run import Run
+from evensweep.search.sweep import Sweep
+
+
+def kill_a_worker() -> bool:
+    """Kills a busy worker process of this session's Ray, if there is one."""
+    for process in psutil.Process().children(recursive=True):
+        # Ray titles a worker with what it does; an idle one is called ray::IDLE.
+        if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::"):
+            if process.cmdline()[0].startswith("ray::IDLE"):
+                continue
+            os.kill(process.pid, signal.SIGKILL)
+            return True
+    return False
+
+
+class Saboteur(SilentDisplay):
+    """Kills a worker after the first result of the search, and one after the first fold."""
+
+    def __init__(self) -> None:
+        self.killed_in_search = self.killed_in_folds = False
+
+    def refresh(self) -> None:
+        self.killed_in_search = self.killed_in_search or kill_a_worker()
+
+    def fold_done(self, figures: FoldFigures) -> None:
+        self.killed_in_folds = self.killed_in_folds or kill_a_worker()
+
+
+def test_killed_workers_lose_no_trial_and_no_fold(finished: Run, small_config: SweepConfig) -> None:
+    saboteur = Saboteur()
+    run = Sweep(small_config).run("sabotaged", display=saboteur)
+
+    assert saboteur.killed_in_search
+    assert saboteur.killed_in_folds
+    trials = pd.read_parquet(run.directory.trials)
+    assert len(trials) == 8
+    assert set(trials["status"]) <= {"stopped", "converged", "completed"}
+    assert run.summary["status"] == "complete"
+    folds = pd.read_parquet(run.directory.cross_validation)
+    assert len(folds) == 4 * 3
+    # A trial taken up again from its checkpoint, or from the start, gives the same figures.
+    histories = [
+        pd.read_parquet(r.directory.history).set_index(["trial", "epoch"]) for r in (run, finished)
+    ]
+    both = histories[0].index.intersection(histories[1].index)
+    pd.testing.assert_frame_equal(histories[0].loc[both], histories[1].loc[both])

@@ -1,0 +1,154 @@
+"""The built wheel, installed outside the checkout and used as a person would: run, interrupt,
+resume, predict."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+TINY = [
+    "--set=search.trials=2", "--set=search.max_epochs=3", "--set=cross_validation.folds=2",
+    "--set=cross_validation.top_k=1", "--set=space.num_layers=2", "--set=space.activation=relu",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    subprocess.run([*command, str(CHECKOUT)], check=True, capture_output=True, cwd=folder)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def evensweep(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The console script of a new environment that holds the wheel.
+
+    Its dependencies are this environment's, put on the path, since installing TensorFlow again
+    would take minutes; this environment's own editable install is not reachable that way.
+    """
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run(pip, check=True)
+    purelib = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True, capture_output=True, text=True,
+    ).stdout.strip()  # fmt: skip
+    (Path(purelib) / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return folder / "bin" / "evensweep"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def interrupted(evensweep: Path, folder: Path) -> Iterator[subprocess.CompletedProcess[str]]:
+    """A run that got SIGTERM, as batch systems send it, after its first finished trial."""
+    process = subprocess.Popen(
+        [evensweep, "run", "--name", "mine", "--out", "runs", "--cpus", "2", *TINY],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "RAY_ADDRESS": ""},
+    )  # fmt: skip
+    try:
+        records = folder / "runs" / "mine" / "tune" / "records.jsonl"
+        deadline = time.monotonic() + 240
+        while not (records.exists() and '"event": "end"' in records.read_text()):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "no trial finished"
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        yield subprocess.CompletedProcess(process.args, process.returncode, out, err)
+    finally:
+        process.kill()
+
+
+def test_the_wheel_holds_every_package_and_its_files(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {
+        "evensweep/cli.py", "evensweep/datasets/table.py", "evensweep/results/metrics.py",
+        "evensweep/results/templates/report.html.j2", "evensweep/presets/repeat-customers.yaml",
+        "evensweep/search/sweep.py", "evensweep/trainables/program.py", "evensweep/py.typed",
+        "evensweep/cluster/session.py",
+    } <= names  # fmt: skip
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"evensweep"}
+
+
+def test_it_says_its_version(evensweep: Path, folder: Path) -> None:
+    done = subprocess.run(
+        [evensweep, "--version"], check=True, capture_output=True, text=True, cwd=folder
+    )
+    assert done.stdout.strip() == "evensweep 0.1.0"
+
+
+def test_it_runs_from_its_own_files(evensweep: Path, folder: Path) -> None:
+    code = "import evensweep.search.config as c; print(c.__file__)"
+    python = evensweep.parent / "python"
+    done = subprocess.run(
+        [python, "-c", code], check=True, capture_output=True, text=True, cwd=folder
+    )
+    assert str(evensweep.parents[1]) in done.stdout
+
+
+def test_an_interrupted_run_says_how_to_go_on(
+    interrupted: subprocess.CompletedProcess[str],
+) -> None:
+    assert interrupted.returncode == 130
+    assert "go on with: evensweep resume" in interrupted.stderr
+    assert "Traceback" not in interrupted.stderr
+
+
+def test_resume_finishes_it_and_predict_scores_a_table(
+    evensweep: Path, folder: Path, interrupted: subprocess.CompletedProcess[str]
+) -> None:
+    root = folder / "runs" / "mine"
+    ended = [
+        json.loads(line)["trial"]
+        for line in (root / "tune" / "records.jsonl").read_text().splitlines()
+        if '"event": "end"' in line
+    ]
+
+    resumed = subprocess.run(
+        [evensweep, "resume", "runs/mine", "--cpus", "2"],
+        cwd=folder, capture_output=True, text=True, env={**os.environ, "RAY_ADDRESS": ""},
+    )  # fmt: skip
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Results:" in resumed.stdout
+    summary = json.loads((root / "summary.json").read_text())
+    assert summary["status"] == "complete"
+    assert summary["search"]["trials"] == 4
+    again = [
+        json.loads(line) for line in (root / "tune" / "records.jsonl").read_text().splitlines()
+    ]
+    assert all(sum(e["trial"] == t for e in again if e["event"] == "end") == 1 for t in ended)
+
+    from evensweep.datasets.demo import demonstration_table
+
+    table = demonstration_table().drop(columns="purchased_again").head(100)
+    table.to_csv(folder / "new.csv", index=False)
+    scored = subprocess.run(
+        [evensweep, "predict", "runs/mine", "new.csv", "-o", "scores.csv"],
+        cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+    assert scored.returncode == 0, scored.stderr
+    scores = pd.read_csv(folder / "scores.csv")
+    assert list(scores) == ["customer_id", "probability", "rank", "decile", "predicted"]
+    assert (scores["customer_id"] == table["customer_id"].to_numpy()).all()
+    assert sorted(scores["rank"]) == list(range(1, 101))
+    assert scores.sort_values("rank")["probability"].is_monotonic_decreasing
+    assert (scores["decile"].value_counts() == 10).all()

@@ -1,0 +1,208 @@
+"""A whole sweep leaves what the contract of the run directory promises."""
+
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evensweep import load_run
+from evensweep.datasets.table import load_table
+from evensweep.results.metrics import classification_metrics
+from evensweep.search.config import SweepConfig
+from evensweep.search.run import Run
+from evensweep.search.sweep import Sweep, resume
+
+TEST_METRICS = {
+    "rows", "accuracy", "log_loss", "roc_auc", "pr_auc", "balanced_accuracy", "f1", "brier",
+    "threshold", "confusion_matrix",
+}  # fmt: skip
+
+
+def test_the_summary_satisfies_its_contract(finished: Run) -> None:
+    summary = json.loads(finished.directory.summary.read_text())
+
+    assert summary["run"] == "finished"
+    assert summary["status"] == "complete"
+    assert summary["protocol"] == "holdout"
+    assert summary["seconds"] > 0
+    assert set(summary["dataset"]) == {"name", "rows", "features", "positive_rate", "fingerprint"}
+    assert set(summary["search"]) >= {
+        "scheduler", "searcher", "trials", "errored", "epochs", "seconds",
+    }  # fmt: skip
+    assert summary["search"]["trials"] == 6
+    assert list(summary["views"]) == ["undersampled", "smote"]
+    for view in summary["views"].values():
+        assert set(view) == {
+            "train_rows", "best_trial", "best_config", "baseline_val_loss", "best_val_loss",
+            "best_val_accuracy", "cv_val_loss",
+        }  # fmt: skip
+        assert all(value is not None for value in view.values())
+    assert [(row["view"], row["stage"]) for row in summary["stages"]] == [
+        (view, stage)
+        for view in ("undersampled", "smote")
+        for stage in ("baseline", "search", "ensemble", "cross_validation")
+    ]
+    assert sum(m["weight"] for m in summary["ensemble"]["members"]) == pytest.approx(1)
+    assert set(summary["test"]) == TEST_METRICS | {"ci95"}
+    assert set(summary["references"]) == {"majority", "logistic_regression", "gradient_boosting"}
+    assert all(set(figures) == TEST_METRICS for figures in summary["references"].values())
+
+
+def test_every_file_of_the_layout_is_there(finished: Run) -> None:
+    run = finished.directory
+    for path in (
+        run.sweep, run.environment, run.dataset, run.trials, run.history, run.cross_validation,
+        run.predictions, run.ensemble, run.model, run.summary, run.report, run.plots, run.tune,
+    ):  # fmt: skip
+        assert path.exists(), path
+    assert list(run.plots.glob("*.png"))
+    assert not list(run.root.rglob("*.tmp"))
+
+
+def test_the_parts_of_the_table_are_those_the_predictions_are_for(finished: Run) -> None:
+    table = load_table()
+    oof = pd.read_parquet(finished.directory.oof_predictions)
+    test = pd.read_parquet(finished.directory.test_predictions)
+
+    assert not set(oof["row"]) & set(test["row"])
+    assert sorted([*oof["row"], *test["row"]]) == list(range(len(table.target)))
+    assert (table.target[test["row"]] == test["target"]).all()
+    assert not oof.isna().any().any()
+
+
+def test_test_figures_are_those_of_the_stored_predictions(finished: Run) -> None:
+    test = pd.read_parquet(finished.directory.test_predictions)
+    figures = finished.summary["test"]
+    again = classification_metrics(
+        test["target"].to_numpy(), test["ensemble"].to_numpy(), figures["threshold"]
+    )
+    assert {key: figures[key] for key in again} == again
+    for metric, (low, high) in figures["ci95"].items():
+        assert low <= figures[metric] <= high
+
+
+def test_the_sweep_learns(finished: Run) -> None:
+    summary = finished.summary
+    assert summary["test"]["roc_auc"] > 0.85
+    assert summary["test"]["log_loss"] < summary["references"]["majority"]["log_loss"] - 0.1
+
+
+def test_every_trial_is_in_the_tables_once(finished: Run) -> None:
+    trials = pd.read_parquet(finished.directory.trials)
+    history = pd.read_parquet(finished.directory.history)
+
+    assert len(trials) == trials["id"].nunique() == 8
+    assert set(trials["status"]) <= {"stopped", "converged", "completed"}
+    assert history.groupby("trial").size().to_dict() == dict(
+        zip(trials["id"], trials["epochs"], strict=True)
+    )
+    best = history.groupby("trial")["val_loss"].min()
+    np.testing.assert_array_equal(best[trials["id"]], trials["best_val_loss"])
+
+
+def test_baselines_are_never_cut(finished: Run) -> None:
+    trials = pd.read_parquet(finished.directory.trials)
+    baselines = trials[trials["stage"] == "baseline"]
+    assert set(baselines["status"]) <= {"converged", "completed"}
+
+
+def test_the_exported_model_gives_the_tested_probabilities(finished: Run) -> None:
+    table = load_table()
+    test = pd.read_parquet(finished.directory.test_predictions)
+    probabilities = finished.model.predict_proba(table.features.iloc[test["row"]])
+
+    assert probabilities.shape == (len(test), 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_allclose(probabilities[:, 1], test["ensemble"], atol=1e-6)
+
+
+def test_the_leaderboard_is_sorted_and_knows_the_folds(finished: Run) -> None:
+    board = finished.leaderboard()
+    assert board["val_loss"].is_monotonic_increasing
+    assert board["cv_val_loss"].notna().sum() == 4
+
+
+def test_the_same_seed_gives_the_same_run(finished: Run, small_config: SweepConfig) -> None:
+    again = Sweep(small_config).run("again")
+
+    columns = ["id", "seed", "best_epoch", "best_val_loss"]
+    first, second = (
+        pd.read_parquet(run.directory.trials)[columns].set_index("id") for run in (finished, again)
+    )
+    # Which trials a rung stops depends on who comes first; what an epoch gives does not.
+    first_history, second_history = (
+        pd.read_parquet(run.directory.history).set_index(["trial", "epoch"])
+        for run in (finished, again)
+    )
+    both = first_history.index.intersection(second_history.index)
+    assert len(both) >= 16
+    pd.testing.assert_frame_equal(first_history.loc[both], second_history.loc[both])
+    assert (first["seed"] == second["seed"]).all()
+
+
+@pytest.mark.parametrize("lost", ["report", "test_predictions", "model", "ensemble"])
+def test_resume_does_the_missing_stages_and_no_other(
+    finished: Run, lost: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    import shutil
+
+    root = tmp_path_factory.mktemp("resumed") / "run"
+    shutil.copytree(finished.directory.root, root)
+    run = load_run(str(root)).directory
+    later = ["ensemble", "model", "test_predictions", "report"]
+    for name in later[later.index(lost) :]:
+        path = getattr(run, name)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    untouched = {path: path.stat().st_mtime_ns for path in (run.trials, run.cross_validation)}
+
+    resumed = resume(root)
+
+    assert resumed.summary["status"] == "complete"
+    assert resumed.summary["test"] == finished.summary["test"]
+    assert {path: path.stat().st_mtime_ns for path in untouched} == untouched
+
+
+def test_resume_of_an_unfinished_search_keeps_the_finished_trials(
+    finished: Run, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    import shutil
+
+    root = tmp_path_factory.mktemp("resumed") / "run"
+    root.mkdir()
+    source = finished.directory
+    for path in (source.sweep, source.environment, source.dataset):
+        shutil.copy(path, root)
+    run = load_run(str(root)).directory
+    lines = source.search_records.read_text().splitlines(keepends=True)
+    ends = [i for i, line in enumerate(lines) if '"event": "end"' in line]
+    run.search_records.parent.mkdir()
+    run.search_records.write_text("".join(lines[: ends[2] + 1]) + '{"event": "progr')
+    shutil.copytree(source.tune, run.tune, dirs_exist_ok=True, ignore=lambda *_: ["records.jsonl"])
+    kept = [json.loads(lines[i])["trial"] for i in ends[:3]]
+
+    resumed = resume(root)
+
+    assert resumed.summary["status"] == "complete"
+    before = pd.read_parquet(source.trials).set_index("id")
+    after = pd.read_parquet(run.trials).set_index("id")
+    assert list(after.index) == list(before.index)
+    pd.testing.assert_frame_equal(after.loc[kept], before.loc[kept])
+    ended = [
+        json.loads(line)["trial"]
+        for line in run.search_records.read_text().splitlines()
+        if '"event": "end"' in line
+    ]
+    assert sorted(ended) == sorted(after.index)
+
+
+def test_the_driver_never_imports_tensorflow_for_a_sweep(finished: Run) -> None:
+    code = (
+        "import sys\n"
+        "from evensweep.search import sweep, stages\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules), 'the driver pays for TensorFlow'\n"
+    )
+    import subprocess
+
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=finished.directory.root)

@@ -1,0 +1,119 @@
+"""Every trial and fold reads the same object-store buffers; workers import what they should."""
+
+from typing import Any
+
+import pytest
+import ray
+
+from evensweep.datasets.preparation import prepare
+from evensweep.datasets.splits import stratified_split
+from evensweep.datasets.table import load_table
+from evensweep.trainables.tune_adapter import SharedRows, SweepTrainable, TrainingSettings
+
+
+@pytest.fixture(scope="module")
+def shared(ray_session: None) -> SharedRows:
+    table = load_table()
+    split = stratified_split(table.target, 0.1, 0.1, 0)
+    prepared = prepare(
+        table.features,
+        table.target,
+        fit=split.train,
+        watch=split.validation,
+        views=["undersampled", "smote"],
+        seed=0,
+    )
+    return SharedRows.put(prepared)
+
+
+@pytest.fixture(scope="module")
+def reader_class(ray_session: None) -> Any:
+    # Defined in here so that Ray sends its code: a worker can't import this file.
+    @ray.remote
+    class Reader:
+        """A process that reads a view several times."""
+
+        def read(self, shared: SharedRows, view: str, times: int) -> list[dict[str, Any]]:
+            return [self.addresses(shared, view) for _ in range(times)]
+
+        def addresses(self, shared: SharedRows, view: str) -> dict[str, Any]:
+            """Where the arrays lie in this process, and whether they are someone else's memory."""
+            rows, watched = ray.get([shared.views[view], shared.watched])
+            arrays = {"X": rows.X, "y": rows.y, "X_val": watched.X, "y_val": watched.y}
+            return {
+                name: {
+                    "address": array.__array_interface__["data"][0],
+                    "owned": array.flags.owndata,
+                    "writeable": array.flags.writeable,
+                    "contiguous": array.flags.c_contiguous,
+                    "dtype": str(array.dtype),
+                }
+                for name, array in arrays.items()
+            }
+
+    return Reader
+
+
+def test_reading_a_view_again_copies_nothing(shared: SharedRows, reader_class: Any) -> None:
+    reader = reader_class.remote()
+    first, *others = ray.get(reader.read.remote(shared, "smote", 5))
+    for other in others:
+        assert other == first
+    for array in first.values():
+        assert not array["owned"]
+        assert not array["writeable"]
+        assert array["contiguous"]
+        assert array["dtype"] in {"float32", "int32"}
+
+
+def test_the_object_store_holds_each_view_once_however_many_read_it(
+    shared: SharedRows, reader_class: Any
+) -> None:
+    def used() -> float:
+        total, free = (
+            resource()["object_store_memory"]
+            for resource in (ray.cluster_resources, ray.available_resources)
+        )
+        return total - free
+
+    readers = [reader_class.remote() for _ in range(2)]
+    ray.get([reader.read.remote(shared, "undersampled", 1) for reader in readers])
+    before = used()
+    ray.get([reader.read.remote(shared, "undersampled", 20) for reader in readers])
+    assert used() == before
+
+
+def test_trials_of_a_view_train_on_the_same_tensors(shared: SharedRows) -> None:
+    @ray.remote
+    def identities() -> list[tuple[int, int]]:
+        def config(view: str) -> dict[str, Any]:
+            return {"view": view, "seed": 1, "hyperparameters": {"hidden_layer_size": 8}}
+
+        trainable = SweepTrainable.__new__(SweepTrainable)
+        trainable.setup(config("smote"), shared, TrainingSettings((1,), 5))
+        seen = []
+        for view in ("smote", "undersampled", "smote", "undersampled"):
+            trainable.reset_config(config(view))
+            data = trainable._training.data
+            seen.append((id(data.train.X), id(data.validation.X)))
+        return seen
+
+    a, b, c, d = ray.get(identities.remote())
+    assert a == c
+    assert b == d
+    assert a[0] != b[0]
+    assert a[1] == b[1]
+
+
+def test_a_worker_does_not_find_the_checkout_under_a_bare_import(ray_session: None) -> None:
+    @ray.remote
+    def origins() -> list[str | None]:
+        import importlib.util
+
+        specs = [importlib.util.find_spec(name) for name in ("datasets", "search", "results")]
+        return [spec.origin if spec else None for spec in specs]
+
+    import evensweep.datasets
+
+    ours = str(next(iter(evensweep.datasets.__path__)))
+    assert not any(origin and origin.startswith(ours) for origin in ray.get(origins.remote()))

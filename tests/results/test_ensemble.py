@@ -1,0 +1,138 @@
+"""Greedy selection on tables small enough to check by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evensweep.results.ensemble import cross_fitted_probabilities, select_greedily
+from evensweep.results.metrics import log_loss, log_losses
+
+Y = np.array([1, 1, 0, 0])
+
+
+def test_pair_that_errs_on_different_rows_beats_the_best_single() -> None:
+    candidates = np.array(
+        [
+            [0.95, 0.30, 0.05, 0.30],  # the best single one
+            [0.60, 0.60, 0.40, 0.40],
+            [0.30, 0.95, 0.30, 0.05],  # errs where the first is right
+        ]
+    )
+    selection = select_greedily(candidates, Y, rounds=2)
+    assert selection.path == (0, 2)
+    np.testing.assert_array_equal(selection.weights, [0.5, 0, 0.5])
+    singles = log_losses(Y, candidates).mean(axis=1)
+    assert selection.losses[0] == pytest.approx(singles.min())
+    pair = (candidates[0] + candidates[2]) / 2
+    assert selection.losses[1] == pytest.approx(log_loss(Y, pair))
+    assert selection.losses[1] < singles.min()
+
+
+def test_first_of_equal_candidates_wins() -> None:
+    same = np.array([[0.8, 0.7, 0.3, 0.2]] * 3)
+    assert select_greedily(same, Y, rounds=1).path == (0,)
+
+
+def test_earliest_of_equal_rounds_is_kept() -> None:
+    selection = select_greedily(np.array([[0.8, 0.7, 0.3, 0.2]]), Y, rounds=8)
+    assert selection.path == (0,)
+    assert len(selection.losses) == 8
+    np.testing.assert_array_equal(selection.weights, [1])
+
+
+def test_candidate_can_be_added_again_and_weighs_more() -> None:
+    # The truth is two thirds of a and one third of b: three rounds, a twice.
+    a, b = np.array([0.9, 0.1]), np.array([0.3, 0.7])
+    mixed = (2 * a + b) / 3
+    # Labels whose shares are the mixture, so that it has the lowest log loss of all mixtures.
+    ones = np.round(mixed * 30).astype(int)
+    y = np.concatenate([np.repeat([1, 0], [k, 30 - k]) for k in ones])
+    candidates = np.array([np.repeat(a, 30), np.repeat(b, 30)])
+    selection = select_greedily(candidates, y, rounds=3)
+    np.testing.assert_allclose(selection.weights, [2 / 3, 1 / 3])
+    assert sorted(selection.path) == [0, 0, 1]
+
+
+def test_rounds_after_the_best_one_are_cut() -> None:
+    # One candidate is nearly certain and right; every addition makes the average worse.
+    candidates = np.array([[0.99, 0.99, 0.01, 0.01], [0.5, 0.5, 0.5, 0.5]])
+    selection = select_greedily(candidates, Y, rounds=5)
+    assert selection.path == (0,)
+    np.testing.assert_array_equal(selection.weights, [1, 0])
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    n_candidates, n_rows = draw(st.integers(1, 4)), draw(st.integers(1, 6))
+    cell = st.floats(0.01, 0.99)
+    rows = st.lists(cell, min_size=n_rows, max_size=n_rows)
+    candidates = draw(st.lists(rows, min_size=n_candidates, max_size=n_candidates))
+    y = draw(st.lists(st.integers(0, 1), min_size=n_rows, max_size=n_rows))
+    return np.array(candidates), np.array(y)
+
+
+@settings(deadline=None)
+@given(problems(), st.integers(1, 6))
+def test_every_round_adds_the_best_candidate_and_weights_count_them(problem, rounds: int) -> None:
+    candidates, y = problem
+    selection = select_greedily(candidates, y, rounds)
+    chosen: list[int] = []
+    for size in range(1, len(selection.path) + 1):
+        losses = [
+            log_loss(y, candidates[[*chosen, i]].mean(axis=0)) for i in range(len(candidates))
+        ]
+        assert losses[selection.path[size - 1]] == pytest.approx(min(losses), rel=1e-9)
+        assert selection.losses[size - 1] == pytest.approx(min(losses), rel=1e-9)
+        chosen.append(selection.path[size - 1])
+    assert selection.weights.sum() == pytest.approx(1)
+    blended = selection.weights @ candidates
+    assert log_loss(y, blended) == pytest.approx(min(selection.losses), rel=1e-9)
+    assert min(selection.losses) <= log_losses(y, candidates).mean(axis=1).min() + 1e-12
+
+
+class TestCrossFitting:
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.repeat([1, 0], [20, 40]))
+    candidates = np.clip(rng.normal(0.3 + 0.3 * y, 0.25, (4, 60)), 0.02, 0.98)
+    folds = tuple(np.array_split(rng.permutation(60), 5))
+
+    def predicted(self, y: np.ndarray) -> np.ndarray:
+        return cross_fitted_probabilities(self.candidates, y, self.folds, rounds=10)
+
+    def test_labels_of_a_fold_do_not_reach_its_own_predictions(self) -> None:
+        reference, others_moved = self.predicted(self.y), False
+        for fold in self.folds:
+            changed = self.y.copy()
+            changed[fold] = 1 - changed[fold]
+            predictions = self.predicted(changed)
+            np.testing.assert_array_equal(predictions[fold], reference[fold])
+            others_moved |= not np.array_equal(predictions, reference)
+        assert others_moved
+
+    def test_fold_is_predicted_with_the_weights_of_the_other_folds(self) -> None:
+        predictions = self.predicted(self.y)
+        for fold in self.folds:
+            rest = np.concatenate([f for f in self.folds if f is not fold])
+            selection = select_greedily(self.candidates[:, rest], self.y[rest], 10)
+            np.testing.assert_allclose(
+                predictions[fold], selection.weights @ self.candidates[:, fold]
+            )
+
+    def test_every_row_is_predicted_inside_the_range_of_its_candidates(self) -> None:
+        predictions = self.predicted(self.y)
+        assert (predictions >= self.candidates.min(axis=0) - 1e-12).all()
+        assert (predictions <= self.candidates.max(axis=0) + 1e-12).all()
+
+    def test_honest_loss_is_not_below_the_fitted_one(self) -> None:
+        selection = select_greedily(self.candidates, self.y, 10)
+        fitted = log_loss(self.y, selection.weights @ self.candidates)
+        assert log_loss(self.y, self.predicted(self.y)) >= fitted
+
+
+def test_selection_does_not_depend_on_what_was_selected_before() -> None:
+    candidates = np.random.default_rng(1).uniform(0.1, 0.9, (5, 8))
+    y = np.array([1, 0, 1, 0, 0, 0, 1, 0])
+    runs = [select_greedily(candidates, y, 6) for _ in range(2)]
+    assert runs[0].path == runs[1].path
+    assert runs[0].losses == runs[1].losses

@@ -1,0 +1,214 @@
+"""The record tells the same after any interruption, and its tables keep every type."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from evensweep.results.records import (
+    End,
+    Progress,
+    SearchRecord,
+    TrialRecord,
+    best_trials,
+    finite_or_none,
+    history_frame,
+    trials_frame,
+    trials_from_frame,
+)
+
+
+def plan() -> list[TrialRecord]:
+    return [
+        TrialRecord(id=f"smote-{n:03d}", view="smote", stage="search", seed=n, config={"lr": n})
+        for n in range(3)
+    ]
+
+
+def progress(trial: int, rung: int, first: int = 1, loss: float | None = 0.5) -> Progress:
+    history: list[list[float | None]] = [
+        [epoch, 1 / epoch, 0.5, 2 / epoch, 0.6] for epoch in range(first, rung + 1)
+    ]
+    return Progress(f"smote-{trial:03d}", rung, rung, rung, loss, 0.8, rung * 0.1, history)
+
+
+EVENTS = [
+    progress(0, 2),
+    progress(1, 2, loss=None),
+    End("smote-001", "diverged"),
+    progress(0, 6, first=3, loss=0.4),
+    End("smote-000", "completed", checkpoint="tune/a"),
+    progress(2, 2),
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    record = SearchRecord.open(tmp_path / "tune" / "records.jsonl", plan())
+    for event in EVENTS:
+        record.add(event)
+    return record.path
+
+
+def test_events_change_their_trial_only(path: Path) -> None:
+    record = SearchRecord.read(path, plan())
+    first, second, third = record.trials.values()
+    assert (first.status, first.rung, first.epochs, first.best_val_loss) == ("completed", 6, 6, 0.4)
+    assert (first.checkpoint, first.best_val_accuracy) == ("tune/a", 0.8)
+    assert [row[0] for row in first.history] == [1, 2, 3, 4, 5, 6]
+    assert (second.status, second.best_val_loss, second.finished) == ("diverged", None, True)
+    assert (third.status, third.rung, third.finished) == ("running", 2, False)
+    assert record.replayed == EVENTS
+
+
+def test_replay_gives_the_trials_of_the_live_record(tmp_path: Path) -> None:
+    live = SearchRecord.open(tmp_path / "records.jsonl", plan())
+    for count, event in enumerate(EVENTS, start=1):
+        live.add(event)
+        replayed = SearchRecord.read(live.path, plan())
+        assert replayed.trials == live.trials
+        assert replayed.replayed == EVENTS[:count]
+
+
+def test_unfinished_trial_waits_again_when_the_search_goes_on(path: Path) -> None:
+    statuses = [trial.status for trial in SearchRecord.open(path, plan()).trials.values()]
+    assert statuses == ["completed", "diverged", "waiting"]
+    # Only looking at it says what it was.
+    assert SearchRecord.read(path, plan()).trials["smote-002"].status == "running"
+
+
+@pytest.mark.parametrize("torn", ['{"event": "pro', '{"event": "end"}', "\x00\x00", "{"])
+def test_torn_last_line_is_ignored_and_cut_when_the_search_goes_on(path: Path, torn: str) -> None:
+    whole = path.read_bytes()
+    with path.open("a") as file:
+        file.write(torn)
+    expected = SearchRecord.read(path, plan()).trials
+    assert path.read_bytes() == whole + torn.encode()
+
+    record = SearchRecord.open(path, plan())
+    assert path.read_bytes() == whole
+    record.add(End("smote-002", "stopped"))
+    lines = path.read_text().splitlines()
+    assert [json.loads(line)["trial"] for line in lines][-1] == "smote-002"
+    assert len(lines) == len(EVENTS) + 1
+    assert expected["smote-000"].status == "completed"
+
+
+def test_file_of_one_torn_line_starts_anew(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_text('{"event": "progress", "tri')
+    record = SearchRecord.open(path, plan())
+    assert path.read_bytes() == b""
+    assert record.replayed == []
+
+
+def test_reading_leaves_the_file_alone_and_makes_none(path: Path, tmp_path: Path) -> None:
+    before = path.read_bytes()
+    SearchRecord.read(path, plan())
+    assert path.read_bytes() == before
+    missing = tmp_path / "none" / "records.jsonl"
+    assert SearchRecord.read(missing, plan()).replayed == []
+    assert not missing.parent.exists()
+
+
+def test_history_of_a_trial_that_was_trained_again_is_not_doubled(path: Path) -> None:
+    record = SearchRecord.open(path, plan())
+    record.add(progress(2, 2))
+    record.add(progress(2, 6, first=3))
+    assert [row[0] for row in record.trials["smote-002"].history] == [1, 2, 3, 4, 5, 6]
+    record.add(progress(2, 6, first=1))
+    assert [row[0] for row in record.trials["smote-002"].history] == [1, 2, 3, 4, 5, 6]
+
+
+def test_events_of_trials_outside_the_plan_are_passed_over(path: Path) -> None:
+    record = SearchRecord.read(path, plan()[1:])
+    assert set(record.trials) == {"smote-001", "smote-002"}
+    assert {event.trial for event in record.replayed} == {"smote-001", "smote-002"}
+
+
+def test_nan_never_enters_the_file(path: Path) -> None:
+    before = path.read_bytes()
+    record = SearchRecord.open(path, plan())
+    with pytest.raises(ValueError, match="JSON"):
+        record.add(progress(2, 3, loss=float("nan")))
+    assert path.read_bytes() == before
+    assert record.trials["smote-002"].rung == 2
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_figures_that_are_not_finite_become_none(value: float) -> None:
+    assert finite_or_none(value) is None
+    assert finite_or_none(-1.5) == -1.5
+    assert finite_or_none(0.0) == 0.0
+
+
+class TestFrames:
+    trials = (
+        TrialRecord(
+            id="a", view="smote", stage="search", seed=2**32 - 1, status="completed", rung=9,
+            epochs=9, best_epoch=4, best_val_loss=0.25, best_val_accuracy=0.9, seconds=1.5,
+            checkpoint="tune/a",
+            config={"layers": 3, "rate": 0.5, "activation": "relu", "flag": True},
+        ),
+        TrialRecord(
+            id="b", view="smote", stage="baseline", seed=0, status="failed", error="ValueError: x",
+            config={"layers": 2, "rate": 1e-4, "activation": "selu", "flag": False},
+        ),
+    )  # fmt: skip
+
+    def back(self, trials: tuple[TrialRecord, ...], tmp_path: Path) -> list[TrialRecord]:
+        path = tmp_path / "trials.parquet"
+        trials_frame(trials).to_parquet(path, index=False)
+        return trials_from_frame(pd.read_parquet(path))
+
+    def test_trials_come_back_with_their_types(self, tmp_path: Path) -> None:
+        back = self.back(self.trials, tmp_path)
+        assert back == list(self.trials)
+        for before, after in zip(self.trials, back, strict=True):
+            for name, value in before.config.items():
+                assert type(after.config[name]) is type(value), name
+            assert type(after.seed) is type(after.epochs) is int
+        assert back[1].best_val_loss is None
+        assert back[1].checkpoint is None
+
+    def test_columns_that_are_empty_throughout_come_back_as_none(self, tmp_path: Path) -> None:
+        [back] = self.back(self.trials[1:], tmp_path)
+        assert back == self.trials[1]
+        [back] = self.back(self.trials[:1], tmp_path)
+        assert back.error is None
+
+    def test_hyperparameter_that_a_trial_lacks_does_not_change_those_it_has(self, tmp_path) -> None:
+        """The baseline sets fewer hyperparameters than the space."""
+        bare = TrialRecord(id="c", view="smote", stage="baseline", seed=1, config={"layers": 2})
+        full, back = self.back((self.trials[0], bare), tmp_path)
+        assert full.config == self.trials[0].config
+        assert back.config == bare.config
+
+    def test_history_is_a_row_an_epoch(self) -> None:
+        trial = TrialRecord("a", "smote", "search", 0, {}, history=[[1, 0.5, 0.6, None, 0.7]])
+        frame = history_frame([trial, TrialRecord("b", "smote", "search", 0, {})])
+        assert list(frame) == [
+            "trial", "view", "epoch", "loss", "accuracy", "val_loss", "val_accuracy",
+        ]  # fmt: skip
+        assert frame.shape == (1, 7)
+        assert frame.loc[0, ["trial", "epoch", "loss"]].tolist() == ["a", 1, 0.5]
+
+
+def test_best_trials_are_the_sound_ones_of_the_search_on_one_view() -> None:
+    def trial(name: str, loss: float | None, view="smote", stage="search", status="completed"):
+        return TrialRecord(name, view, stage, 0, {}, best_val_loss=loss, status=status)
+
+    trials = [
+        trial("d", 0.3),
+        trial("b", 0.2),
+        trial("a", 0.3),
+        trial("none", None),
+        trial("burst", 0.1, status="diverged"),
+        trial("broken", 0.1, status="failed"),
+        trial("other", 0.1, view="undersampled"),
+        trial("start", 0.1, stage="baseline"),
+    ]
+    assert [t.id for t in best_trials(trials, "smote", 2)] == ["b", "a"]
+    assert [t.id for t in best_trials(trials, "smote", 10)] == ["b", "a", "d"]
+    assert best_trials(trials, "adasyn", 3) == []

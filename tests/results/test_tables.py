@@ -1,0 +1,167 @@
+"""The terminal tables show the summary's figures, and the answer says what they mean."""
+
+import copy
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.console import Console, RenderableType
+
+from evensweep.results.tables import (
+    answer,
+    closing,
+    config_text,
+    leaderboard_table,
+    members_table,
+    scores_table,
+    views_table,
+)
+
+CONFIG = {"num_layers": 3, "hidden_layer_size": 64, "activation": "relu", "learning_rate": 0.002}
+
+
+def figures(roc_auc: float) -> dict[str, Any]:
+    return {
+        "rows": 1400,
+        "roc_auc": roc_auc,
+        "pr_auc": 0.7,
+        "log_loss": 0.25,
+        "accuracy": 0.9,
+        "balanced_accuracy": 0.8,
+        "f1": 0.6,
+        "confusion_matrix": [[1100, 100], [50, 150]],
+    }
+
+
+SUMMARY: dict[str, Any] = {
+    "views": {
+        "smote": {"train_rows": 18_900, "best_trial": "smote-007", "best_config": CONFIG},
+        "undersampled": {
+            "train_rows": 3578,
+            "best_trial": "undersampled-001",
+            "best_config": CONFIG,
+        },
+    },
+    "stages": [
+        {"view": "smote", "stage": "baseline", "val_loss": 0.3111, "val_accuracy": 0.871},
+        {"view": "smote", "stage": "search", "val_loss": 0.2222, "val_accuracy": 0.912},
+        {"view": "undersampled", "stage": "search", "val_loss": 0.2333, "val_accuracy": 0.905},
+    ],
+    "ensemble": {
+        "members": [
+            {"trial": "smote-001", "view": "smote", "weight": 0.25},
+            {"trial": "undersampled-004", "view": "undersampled", "weight": 0.75},
+        ],
+        "oof_log_loss": 0.2345,
+        "oof_roc_auc": 0.9123,
+    },
+    "test": {
+        **figures(0.91),
+        "ci95": {
+            name: [0.88, 0.94]
+            for name in ("roc_auc", "pr_auc", "log_loss", "accuracy", "balanced_accuracy", "f1")
+        },
+    },
+    "references": {
+        "majority": {**figures(0.5), "log_loss": 0.44},
+        "logistic_regression": {**figures(0.85), "log_loss": 0.3},
+        "gradient_boosting": {**figures(0.9), "log_loss": 0.2},
+    },
+}
+
+
+def lines(renderable: RenderableType, width: int = 140) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(renderable)
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+def line_of(table: list[str], start: str) -> str:
+    return next(line for line in table if line.strip().startswith(start))
+
+
+def test_views_stand_side_by_side_and_a_missing_stage_is_a_dash() -> None:
+    table = lines(views_table(SUMMARY))
+    assert line_of(table, "baseline").split() == ["baseline", "0.3111", "87.1%", "–"]
+    assert line_of(table, "best trial").split()[2:] == ["0.2222", "91.2%", "0.2333", "90.5%"]
+    assert line_of(table, "training rows").split()[2:] == ["18,900", "3,578"]
+
+
+def test_members_come_heaviest_first() -> None:
+    table = lines(members_table(SUMMARY))
+    members = [line.split() for line in table if "%" in line]
+    assert [(row[0], row[-1]) for row in members] == [
+        ("undersampled-004", "75%"),
+        ("smote-001", "25%"),
+    ]
+    assert "0.2345" in table[0]
+    assert "0.9123" in table[0]
+
+
+def test_best_figure_of_each_column_is_bold() -> None:
+    console = Console(file=io.StringIO(), width=140, force_terminal=True, color_system="standard")
+    console.print(scores_table(SUMMARY))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    bold = re.findall(r"\x1b\[1m *([\d.]+)\x1b", text)
+    assert "0.9100" in bold  # the highest ROC-AUC
+    assert "0.2000" in bold  # the lowest log loss
+    for other in ("0.5000", "0.8500", "0.4400", "0.2500"):
+        assert other in text
+        assert other not in bold
+
+
+def test_answer_counts_calls_and_finds_by_hand() -> None:
+    text = answer(SUMMARY)
+    assert "Of 1,400 test rows the ensemble calls 250 positive, and 150 of them are (60%" in text
+    assert "finds 150 of the 200 positives (75%)" in text
+    assert "in 91.0% of pairs" in text
+
+
+@pytest.mark.parametrize(
+    ("boosting", "verdict"),
+    [(0.80, "better than"), (0.88, "as good as"), (0.92, "as good as"), (0.97, "behind")],
+)
+def test_verdict_follows_the_interval(boosting: float, verdict: str) -> None:
+    summary = copy.deepcopy(SUMMARY)
+    summary["references"]["gradient_boosting"]["roc_auc"] = boosting
+    assert f"{verdict} gradient boosting ({boosting:.1%})" in answer(summary)
+
+
+def test_answer_of_a_model_that_calls_nobody() -> None:
+    summary = copy.deepcopy(SUMMARY)
+    summary["test"]["confusion_matrix"] = [[1200, 0], [200, 0]]
+    assert "calls 0 positive, and 0 of them are (0%" in answer(summary)
+
+
+def test_closing_says_how_to_go_on(tmp_path: Path) -> None:
+    text = "\n".join(lines(closing(SUMMARY, Path("runs/r"))))
+    assert "evensweep predict runs/r TABLE -o scores.csv" in text
+    assert "runs/r/report.html" in text
+    assert answer(SUMMARY)[:40] in text
+
+
+def test_leaderboard_keeps_the_order_and_shows_errors() -> None:
+    row = {"view": "smote", "stage": "search", "status": "completed", "epochs": 9}
+    frame = pd.DataFrame(
+        [
+            {**row, "trial": "a", "val_loss": 0.2, "cv_val_loss": 0.21, "error": None, **CONFIG},
+            {**row, "trial": "b", "val_loss": 0.3, "cv_val_loss": None, "error": None, **CONFIG},
+            {**row, "trial": "c", "val_loss": None, "cv_val_loss": None, "error": "OOM", **CONFIG},
+        ]
+    )
+    table = lines(leaderboard_table(frame, limit=3))
+    assert "3 of 3 trials" in table[0]
+    assert line_of(table, "a").split()[:5] == ["a", "completed", "9", "0.2000", "0.2100"]
+    assert line_of(table, "b").split()[:5] == ["b", "completed", "9", "0.3000", "–"]
+    assert line_of(table, "c").split()[3:] == ["–", "–", "OOM"]
+    assert "2 of 3 trials" in lines(leaderboard_table(frame, limit=2))[0]
+
+
+def test_configuration_in_words_leaves_out_what_is_zero() -> None:
+    assert config_text(CONFIG) == "3×64 relu, lr 0.002"
+    full = {**CONFIG, "dropout_rate": 0.1, "l2_strength": 0.0003}
+    assert config_text(full) == "3×64 relu, lr 0.002, dropout 0.1, l2 0.0003"
+    assert config_text({**CONFIG, "dropout_rate": 0.0}) == "3×64 relu, lr 0.002"
