@@ -81,13 +81,9 @@ class RankingModel:
         Raises:
             InputError: There is no model, or one of another format.
         """
-        try:
-            manifest = read_json(folder / MANIFEST)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{folder} holds no exported model ({MANIFEST} is missing or broken); "
-                "give a run that is complete, or resume it"
-            ) from error
+        if not folder.is_dir():
+            raise InputError(f"{folder.parent} has no exported model yet; resume the run first")
+        manifest = read_json(folder / MANIFEST)
         if manifest.get("format") != FORMAT:
             raise InputError(
                 f"{folder} holds a model of format {manifest.get('format')}, and this version "

@@ -1,5 +1,6 @@
 """The multilayer perceptron family: its hyperparameters, initial weights and Keras model."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -71,13 +72,34 @@ def initial_weights(config: MLPConfig, n_features: int, seed: int) -> list[np.nd
         last pair is the output layer with two units.
     """
     rng = np.random.default_rng(seed)
-    widths = [n_features, *[config.hidden_layer_size] * config.num_layers, 2]
     weights: list[np.ndarray] = []
-    for n_in, n_out in pairwise(widths):
+    for n_in, n_out in _layer_shapes(config, n_features):
         limit = np.sqrt(6 / (n_in + n_out))
         weights.append(rng.uniform(-limit, limit, (n_in, n_out)).astype(np.float32))
         weights.append(np.zeros(n_out, np.float32))
     return weights
+
+
+def split_weights(flat: np.ndarray, config: MLPConfig, n_features: int) -> list[np.ndarray]:
+    """The arrays that were flattened and put one after another, in Keras' order.
+
+    Args:
+        flat: ndarray of shape (n_weights,).
+        config: Hyperparameters.
+        n_features: Columns of the feature matrix.
+    """
+    shapes = [
+        shape
+        for n_in, n_out in _layer_shapes(config, n_features)
+        for shape in ((n_in, n_out), (n_out,))
+    ]
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    parts = np.split(flat, ends[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _layer_shapes(config: MLPConfig, n_features: int) -> list[tuple[int, int]]:
+    return list(pairwise([n_features, *[config.hidden_layer_size] * config.num_layers, 2]))
 
 
 def build_keras_model(

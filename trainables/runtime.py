@@ -38,4 +38,8 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 for _gpu in _gpus:
     tf.config.experimental.set_memory_growth(_gpu, True)
 
-__all__ = ["tf"]
+EXECUTOR = "" if _gpus else "SINGLE_THREADED_EXECUTOR"
+"""What runs a compiled epoch's operations. In order on one thread costs less for each of them, but
+a graph that is spread over processor and GPU needs TensorFlow's general executor."""
+
+__all__ = ["EXECUTOR", "tf"]

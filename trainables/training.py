@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from .mlp import MLPConfig, initial_weights
+from .mlp import MLPConfig, initial_weights, split_weights
 from .program import OptimizerState, ResidentRows, mlp_program
 
 
@@ -63,10 +62,20 @@ class Training:
         self.best_epoch = 0
         self.best_val_loss = float("inf")
         self.best_val_accuracy = 0.0
-        weights = initial_weights(config, int(data.train.X.shape[1]), seed)
-        self.best_weights = list(weights)
+        weights = initial_weights(config, self.n_features, seed)
+        self._optimizer = OptimizerState.start(np.concatenate([w.ravel() for w in weights]))
+        self._best = self._optimizer.weights
         self.best_val_probabilities = np.zeros(int(data.validation.y.shape[0]), np.float32)
-        self._optimizer = OptimizerState.start(weights)
+
+    @property
+    def n_features(self) -> int:
+        """Columns of the feature matrix."""
+        return int(self.data.train.X.shape[1])
+
+    @property
+    def best_weights(self) -> list[np.ndarray]:
+        """Weights of the best epoch, in Keras' order; the initial ones before there is one."""
+        return split_weights(self._best, self.config, self.n_features)
 
     def train(self, until_epoch: int) -> list[EpochRecord]:
         """Trains until that many epochs are done in all, or the training ends by itself.
@@ -76,7 +85,7 @@ class Training:
         """
         self.program.load(self._optimizer)
         history: list[EpochRecord] = []
-        while self.ending is None and self.epoch < min(until_epoch, self.max_epochs):
+        while self.ending is None and self.epoch < until_epoch:
             outcome = self.program.run_epoch(
                 self.data.train,
                 self.data.validation,
@@ -93,7 +102,7 @@ class Training:
                 self.best_val_loss = outcome.val_loss
                 self.best_val_accuracy = outcome.val_accuracy
                 self.best_val_probabilities = outcome.val_probabilities
-                self.best_weights = self.program.weights()
+                self._best = self.program.weights()
             elif self.epoch - self.best_epoch >= self.patience:
                 self.ending = Ending.CONVERGED
             if self.ending is None and self.epoch >= self.max_epochs:
@@ -110,23 +119,22 @@ class Training:
         Returns:
             float32 ndarray of shape (n_rows,).
         """
-        self.program.load(OptimizerState.start(self.best_weights))
-        return self.program.predict(X, self.data.log_odds_shift)
+        return self.program.predict(self._best, X, self.config, self.data.log_odds_shift)
 
     def save(self, path: Path) -> None:
         """Writes the whole state as an ``.npz`` of plain arrays, nothing pickled."""
-        arrays: dict[str, Any] = {
-            "epoch": self.epoch,
-            "ending": str(self.ending or ""),
-            "best_epoch": self.best_epoch,
-            "best_val_loss": self.best_val_loss,
-            "best_val_accuracy": self.best_val_accuracy,
-            "best_val_probabilities": self.best_val_probabilities,
-            "updates": self._optimizer.updates,
-        }
-        for name, slot in self._slots():
-            arrays |= {f"{name}_{i}": array for i, array in enumerate(slot)}
-        np.savez(path, allow_pickle=False, **arrays)
+        np.savez(
+            path,
+            allow_pickle=False,
+            epoch=self.epoch,
+            ending=str(self.ending or ""),
+            best_epoch=self.best_epoch,
+            best_val_loss=self.best_val_loss,
+            best_val_accuracy=self.best_val_accuracy,
+            best_val_probabilities=self.best_val_probabilities,
+            best_weights=self._best,
+            **vars(self._optimizer),
+        )
 
     def restore(self, path: Path) -> None:
         """Takes over the state that :meth:`save` wrote for the same configuration."""
@@ -137,14 +145,10 @@ class Training:
             self.best_val_loss = float(arrays["best_val_loss"])
             self.best_val_accuracy = float(arrays["best_val_accuracy"])
             self.best_val_probabilities = arrays["best_val_probabilities"]
-            self._optimizer.updates = int(arrays["updates"])
-            for name, slot in self._slots():
-                slot[:] = [arrays[f"{name}_{i}"] for i in range(len(slot))]
-
-    def _slots(self) -> tuple[tuple[str, list[np.ndarray]], ...]:
-        return (
-            ("weight", self._optimizer.weights),
-            ("first_moment", self._optimizer.first_moments),
-            ("second_moment", self._optimizer.second_moments),
-            ("best_weight", self.best_weights),
-        )
+            self._best = arrays["best_weights"]
+            self._optimizer = OptimizerState(
+                weights=arrays["weights"],
+                first_moments=arrays["first_moments"],
+                second_moments=arrays["second_moments"],
+                updates=int(arrays["updates"]),
+            )

@@ -1,11 +1,14 @@
 """A killed worker process costs time and nothing else."""
 
+import contextlib
 import os
 import signal
+from collections.abc import Sequence
 
 import pandas as pd
 import psutil
 
+from evensweep.results.records import SearchRecord
 from evensweep.search.config import SweepConfig
 from evensweep.search.cross_validation import FoldFigures
 from evensweep.search.progress import SilentDisplay
@@ -13,15 +16,14 @@ from evensweep.search.run import Run
 from evensweep.search.sweep import Sweep
 
 
-def kill_a_worker() -> bool:
-    """Kills a busy worker process of this session's Ray, if there is one."""
+def kill_a_worker(title: str) -> bool:
+    """Kills a process of this session's Ray that is at the named work, if there is one."""
     for process in psutil.Process().children(recursive=True):
-        # Ray titles a worker with what it does; an idle one is called ray::IDLE.
-        if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::"):
-            if process.cmdline()[0].startswith("ray::IDLE"):
-                continue
-            os.kill(process.pid, signal.SIGKILL)
-            return True
+        with contextlib.suppress(psutil.Error):  # it may end while it is looked at
+            # Ray titles a worker with what it does.
+            if title in " ".join(process.cmdline()):
+                os.kill(process.pid, signal.SIGKILL)
+                return True
     return False
 
 
@@ -31,11 +33,15 @@ class Saboteur(SilentDisplay):
     def __init__(self) -> None:
         self.killed_in_search = self.killed_in_folds = False
 
+    def search(self, record: SearchRecord, views: Sequence[str]) -> None:
+        self.record = record
+
     def refresh(self) -> None:
-        self.killed_in_search = self.killed_in_search or kill_a_worker()
+        if any(trial.epochs for trial in self.record.trials.values()):
+            self.killed_in_search = self.killed_in_search or kill_a_worker("ray::ResourceTrainable")
 
     def fold_done(self, figures: FoldFigures) -> None:
-        self.killed_in_folds = self.killed_in_folds or kill_a_worker()
+        self.killed_in_folds = self.killed_in_folds or kill_a_worker(" fold ")
 
 
 def test_killed_workers_lose_no_trial_and_no_fold(finished: Run, small_config: SweepConfig) -> None:
