@@ -18,6 +18,10 @@ _TRUSTED = [
 ]
 
 
+_LIMIT = 1e4
+"""Standard deviations beyond which a value says no more, but could overflow a network."""
+
+
 class Preprocessor:
     """Columns with gaps filled by their mean and long tails drawn in, indicators, standardised.
 
@@ -50,7 +54,8 @@ class Preprocessor:
     def transform(self, features: pd.DataFrame) -> np.ndarray:
         """Float32 C-contiguous ndarray of shape (n_rows, n_outputs), without gaps."""
         transformed = self._pipeline.transform(features.to_numpy(np.float64))
-        return np.ascontiguousarray(transformed, dtype=np.float32)
+        limited = np.clip(transformed, -_LIMIT, _LIMIT)
+        return np.ascontiguousarray(limited, dtype=np.float32)
 
     def save(self, path: Path) -> None:
         """Writes the fitted state to a skops file."""

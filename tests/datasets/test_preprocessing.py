@@ -156,3 +156,9 @@ class TestPreprocessor:
         dump({"x": Path("anything")}, tmp_path / "p.skops")
         with pytest.raises((UntrustedTypesFoundException, TypeError)):
             Preprocessor.load(tmp_path / "p.skops")
+
+
+def test_absurd_value_stays_small_enough_for_a_network() -> None:
+    fitted = Preprocessor().fit(pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0]}))
+    [[up], [down]] = fitted.transform(pd.DataFrame({"a": [1e30, -1e30]}))
+    assert (up, down) == (1e4, -1e4)
