@@ -259,7 +259,8 @@ def _execute(
         err.print(f"\ninterrupted; go on with: evensweep resume {shown}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     except (SweepError, ClusterError, OSError) as error:
-        err.print(f"evensweep: {error}", style="red", soft_wrap=True, markup=False)
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        err.print(f"evensweep: {reason}", style="red", soft_wrap=True, markup=False)
         err.print(f"go on with: evensweep resume {shown}", soft_wrap=True)
         raise typer.Exit(FAILED) from None
     console.print(closing(finished.summary, shown))

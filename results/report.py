@@ -17,11 +17,10 @@ from .report_tables import (
     score_cells,
     score_intervals,
     status_counts,
-    verdicts,
 )
 from .run_directory import RunDirectory
 from .selection_figures import compute_folds
-from .tables import REFERENCE_TITLES, STAGE_TITLES, answer
+from .tables import REFERENCE_TITLES, STAGE_TITLES, answer, verdicts
 
 
 def write_report(run: RunDirectory, summary: dict[str, Any]) -> None:

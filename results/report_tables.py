@@ -57,21 +57,6 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The ensemble's ranking against one reference.
-
-    Attributes:
-        reference: One of :data:`~evensweep.results.references.REFERENCES`.
-        roc_auc: The reference's.
-        words: ``better than``, ``level with`` or ``behind``.
-    """
-
-    reference: str
-    roc_auc: float
-    words: str
-
-
-@dataclass(frozen=True)
 class LeaderboardRow:
     """A trial among the best of its view; losses in nats a row, None where there is none.
 
@@ -124,22 +109,6 @@ def score_cells(summary: dict[str, Any], intervals: dict[str, Any]) -> dict[str,
             for model in MODELS
         }
     return cells
-
-
-def verdicts(summary: dict[str, Any]) -> list[Verdict]:
-    """The ensemble's ROC-AUC against every reference's, the strongest reference first.
-
-    The two are level when the reference's lies in the ensemble's 95% interval.
-    """
-    ours = summary["test"]["roc_auc"]
-    low, high = summary["test"]["ci95"]["roc_auc"]
-    found = []
-    for name in REFERENCES:
-        theirs = summary["references"][name]["roc_auc"]
-        level = low <= theirs <= high
-        words = "level with" if level else "better than" if ours > theirs else "behind"
-        found.append(Verdict(name, theirs, words))
-    return sorted(found, key=lambda verdict: -verdict.roc_auc)
 
 
 def leaderboard(

@@ -1,5 +1,6 @@
 """Tables for the terminal, computed from ``summary.json`` and the leaderboard."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from .references import REFERENCES
 
 REFERENCE_TITLES = {
     "majority": "majority class",
@@ -23,6 +26,21 @@ STAGE_TITLES = {
 }
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """The ensemble's ranking against one reference.
+
+    Attributes:
+        reference: One of :data:`~evensweep.results.references.REFERENCES`.
+        roc_auc: The reference's.
+        words: ``better than``, ``level with`` or ``behind``.
+    """
+
+    reference: str
+    roc_auc: float
+    words: str
+
+
 def closing(summary: dict[str, Any], root: Path) -> RenderableType:
     """What a finished run says: three tables, the answer in words, and where the results are."""
     where = Text.assemble(
@@ -31,9 +49,8 @@ def closing(summary: dict[str, Any], root: Path) -> RenderableType:
         f"  score a table: evensweep predict {root} TABLE -o scores.csv",
         overflow="fold",
     )
-    parts: list[RenderableType] = [views_table(summary), members_table(summary)]
-    parts += [scores_table(summary), Text(answer(summary)), where]
-    return Group(*(Padding(part, (1, 0, 0, 0)) for part in parts))
+    tables = [views_table(summary), members_table(summary), scores_table(summary)]
+    return Group(*tables, Padding(answer(summary), (0, 0, 1, 0)), where)
 
 
 def views_table(summary: dict[str, Any]) -> RenderableType:
@@ -110,22 +127,34 @@ def scores_table(summary: dict[str, Any]) -> RenderableType:
     return _titled(f"Test: {test['rows']:,} rows that nothing was fitted on, read once", table)
 
 
+def verdicts(summary: dict[str, Any]) -> list[Verdict]:
+    """The ensemble's ROC-AUC against every reference's, the strongest reference first.
+
+    The two are level when the reference's lies in the ensemble's 95% interval.
+    """
+    ours = summary["test"]["roc_auc"]
+    low, high = summary["test"]["ci95"]["roc_auc"]
+    found = []
+    for name in REFERENCES:
+        theirs = summary["references"][name]["roc_auc"]
+        level = low <= theirs <= high
+        words = "level with" if level else "better than" if ours > theirs else "behind"
+        found.append(Verdict(name, theirs, words))
+    return sorted(found, key=lambda verdict: -verdict.roc_auc)
+
+
 def answer(summary: dict[str, Any]) -> str:
     """What the run found, in words for someone who reads no tables."""
-    test, best = summary["test"], summary["references"]["gradient_boosting"]
+    test, strongest = summary["test"], verdicts(summary)[0]
     (_, false_positives), (missed, found) = test["confusion_matrix"]
-    gap = test["roc_auc"] - best["roc_auc"]
-    low, high = test["ci95"]["roc_auc"]
-    verdict = (
-        "as good as" if low <= best["roc_auc"] <= high else "better than" if gap > 0 else "behind"
-    )
     called = found + false_positives
     return (
         f"Of {test['rows']:,} test rows the ensemble calls {called:,} positive, and {found:,} of "
         f"them are ({found / max(called, 1):.0%} of its calls are right); it finds {found:,} of "
         f"the {found + missed:,} positives ({found / (found + missed):.0%}). Ranked by its "
         f"probability, a positive row stands above a negative one in {test['roc_auc']:.1%} of "
-        f"pairs, {verdict} gradient boosting ({best['roc_auc']:.1%})."
+        f"pairs: {strongest.words} {REFERENCE_TITLES[strongest.reference]} "
+        f"({strongest.roc_auc:.1%}), the strongest reference."
     )
 
 

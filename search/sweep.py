@@ -169,20 +169,25 @@ def _alone(run: RunDirectory) -> Iterator[None]:
         ) from error
 
 
+class _RunLog(logging.FileHandler):
+    """Keeps quiet when it can't write, so that a full disk's own error is the one that is seen."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        pass
+
+
 @contextmanager
 def _log_file(path: Path) -> Iterator[None]:
-    """Sends the package's log records to the run's log, and not to the terminal."""
-    logger = logging.getLogger(__name__.partition(".")[0])
-    handler = logging.FileHandler(path, encoding="utf-8")
+    """Sends the package's log records, and Ray's, to the run's log and not to the terminal."""
+    handler = _RunLog(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    loggers = [logging.getLogger(name) for name in (__name__.partition(".")[0], "ray")]
+    before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    for logger, level in zip(loggers, (logging.INFO, logging.WARNING), strict=True):
+        logger.handlers, logger.level, logger.propagate = [handler], level, False
     try:
         yield
     finally:
-        logger.removeHandler(handler)
         handler.close()
-        logger.setLevel(level)
-        logger.propagate = propagate
+        for logger, state in zip(loggers, before, strict=True):
+            logger.handlers, logger.level, logger.propagate = state

@@ -3,6 +3,7 @@ resume, predict."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,8 +26,11 @@ TINY = [
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
+    # From a copy: a build leaves files behind, which the next one would pack again.
+    kept_out = shutil.ignore_patterns(".*", "build", "dist", "runs", "*.egg-info", "__pycache__")
+    source = shutil.copytree(CHECKOUT, folder / "source", ignore=kept_out)
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    subprocess.run([*command, str(CHECKOUT)], check=True, capture_output=True, cwd=folder)
+    subprocess.run([*command, str(source)], check=True, capture_output=True, cwd=folder)
     return next(folder.glob("*.whl"))
 
 

@@ -21,11 +21,11 @@ from evensweep.results.report_tables import (
     error_counts,
     leaderboard,
     status_counts,
-    verdicts,
 )
 from evensweep.results.run_directory import RunDirectory
 from evensweep.results.selection_figures import compute_folds
 from evensweep.results.summary import compute_summary
+from evensweep.results.tables import verdicts
 
 VIEWS = ("undersampled", "smote")
 HOSTILE = "<b>x</b>"

@@ -122,12 +122,16 @@ def test_answer_counts_calls_and_finds_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("boosting", "verdict"),
-    [(0.80, "better than"), (0.88, "as good as"), (0.92, "as good as"), (0.97, "behind")],
+    [(0.80, "better than"), (0.88, "level with"), (0.92, "level with"), (0.97, "behind")],
 )
-def test_verdict_follows_the_interval(boosting: float, verdict: str) -> None:
+def test_verdict_on_the_strongest_reference_follows_the_interval(
+    boosting: float, verdict: str
+) -> None:
     summary = copy.deepcopy(SUMMARY)
+    for reference in summary["references"].values():
+        reference["roc_auc"] = 0.5
     summary["references"]["gradient_boosting"]["roc_auc"] = boosting
-    assert f"{verdict} gradient boosting ({boosting:.1%})" in answer(summary)
+    assert f"{verdict} gradient boosting ({boosting:.1%}), the strongest" in answer(summary)
 
 
 def test_answer_of_a_model_that_calls_nobody() -> None:
