@@ -3,7 +3,8 @@
     python benchmarks/epoch.py
 
 On one thread, with the undersampled audiobooks' 3,578 rows' worth of random numbers, batch 128. The
-two take turns, so that a machine's changing speed meets both; compare the ratios, not the times.
+two take turns, so that a machine's changing speed meets both; compare the ratios, not the times. A
+first epoch compiles; the last network's finds its program compiled by the one before, as trials do.
 """
 
 import argparse

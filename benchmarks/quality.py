@@ -55,7 +55,7 @@ def main() -> None:
     arguments.out.write_text(json.dumps({"settings": arguments.settings, "rows": rows}, indent=2))
 
     table = Table(title=f"Test figures, mean ± standard deviation over {len(rows)} split seeds")
-    table.add_column("model")
+    table.add_column("model", no_wrap=True)
     for metric in METRICS:
         table.add_column(metric, justify="right")
     for name in ("ensemble", "majority", "logistic_regression", "gradient_boosting"):
@@ -66,7 +66,7 @@ def main() -> None:
         for m in METRICS
     ]
     table.add_row("ensemble − boosting", *(f"{g.mean():+.4f} ± {g.std():.4f}" for g in gaps))
-    Console(width=110).print(table)
+    Console(width=124).print(table)
 
 
 if __name__ == "__main__":
