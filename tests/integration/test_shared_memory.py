@@ -1,13 +1,17 @@
 """Every trial and fold reads the same object-store buffers; workers import what they should."""
 
+import os
 from typing import Any
 
 import pytest
 import ray
 
+from evensweep.cluster.tasks import task
 from evensweep.datasets.preparation import prepare
-from evensweep.datasets.splits import stratified_split
+from evensweep.datasets.splits import stratified_folds, stratified_split
 from evensweep.datasets.table import load_table
+from evensweep.datasets.views import View
+from evensweep.search.cross_validation import _prepare_fold
 from evensweep.trainables.tune_adapter import SharedRows, SweepTrainable, TrainingSettings
 
 
@@ -81,6 +85,26 @@ def test_the_object_store_holds_each_view_once_however_many_read_it(
     before = used()
     ray.get([reader.read.remote(shared, "undersampled", 20) for reader in readers])
     assert used() == before
+
+
+def test_fold_tasks_read_one_buffer_of_their_fold(ray_session: None) -> None:
+    table = load_table()
+    split = stratified_split(table.target, 0.1, 0.1, 0)
+    [fold, *_] = stratified_folds(table.target, split.development, 3, 0.1, 0)
+    *_, view = task(_prepare_fold, "prepare", cpus=1, returns=4).remote(
+        (table.features, table.target), fold, ["smote"], 0
+    )
+
+    @ray.remote
+    def address(rows: View) -> tuple[int, int, bool, bool]:
+        # As a fold's training gets its rows: by reference, as an argument.
+        X = rows.X
+        return os.getpid(), X.__array_interface__["data"][0], X.flags.owndata, X.flags.writeable
+
+    seen = ray.get([address.remote(view) for _ in range(12)])
+    by_process = {pid: {place for p, place, *_ in seen if p == pid} for pid, *_ in seen}
+    assert all(len(places) == 1 for places in by_process.values())
+    assert not any(owned or writeable for *_, owned, writeable in seen)
 
 
 def test_trials_of_a_view_train_on_the_same_tensors(shared: SharedRows) -> None:
