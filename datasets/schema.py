@@ -51,10 +51,6 @@ class Schema:
         """Names of the feature columns, in order."""
         return [column.name for column in self.columns]
 
-    def of_kind(self, *kinds: ColumnKind) -> list[str]:
-        """Names of the feature columns of the given kinds, in order."""
-        return [column.name for column in self.columns if column.kind in kinds]
-
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable form, read back by :meth:`from_json`."""
         return asdict(self)

@@ -128,7 +128,7 @@ def _outcomes(
     preprocessors: dict[int, Any] = {}
     for number, undone in missing:
         preprocessors[number], watched, X_oof, *view_refs = task(
-            _prepare_fold, f"prepare fold {number}", cpus=cpus, gpus=gpus, returns=len(views) + 3
+            _prepare_fold, f"prepare fold {number}", cpus=cpus, returns=len(views) + 3
         ).remote(table_ref, folds[number], views, child_seed(config.seed, "fold", number))
         by_name = dict(zip(views, view_refs, strict=True))
         for index in undone:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -18,8 +18,19 @@ _PLAIN_INTERVAL = 15.0
 """Seconds between the plain lines of a log."""
 
 
-class Display(Protocol):
-    """What the stages tell; a display shows it or doesn't."""
+class Display:
+    """What the stages tell; this one shows nothing, and the others show what they override."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pass
 
     def stage(self, title: str) -> None:
         """A stage starts."""
@@ -35,40 +46,6 @@ class Display(Protocol):
 
     def fold_done(self, figures: FoldFigures) -> None:
         """A fold training is done."""
-
-
-class _Silent:
-    """Shows nothing; the base of the displays that do."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        pass
-
-    def stage(self, title: str) -> None:
-        """See :class:`Display`."""
-
-    def search(self, record: SearchRecord, views: Sequence[str]) -> None:
-        """See :class:`Display`."""
-
-    def refresh(self) -> None:
-        """See :class:`Display`."""
-
-    def folds(self, total: int) -> None:
-        """See :class:`Display`."""
-
-    def fold_done(self, figures: FoldFigures) -> None:
-        """See :class:`Display`."""
-
-
-class SilentDisplay(_Silent):
-    """Shows nothing."""
 
 
 class ViewStatus:
@@ -110,7 +87,7 @@ class ViewStatus:
         return f"{minutes}:{seconds:02d}"
 
 
-class LiveDisplay(_Silent):
+class LiveDisplay(Display):
     """One live line a view, then a bar for the folds; for terminals."""
 
     def __init__(self, console: Console) -> None:
@@ -192,7 +169,7 @@ class LiveDisplay(_Silent):
         return table
 
 
-class PlainDisplay(_Silent):
+class PlainDisplay(Display):
     """A line now and then; for logs, notebooks and batch jobs."""
 
     def __init__(self, console: Console) -> None:
@@ -243,6 +220,6 @@ class PlainDisplay(_Silent):
         return True
 
 
-def display_for(console: Console) -> LiveDisplay | PlainDisplay:
+def display_for(console: Console) -> Display:
     """A live display in a terminal, plain lines elsewhere."""
     return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)

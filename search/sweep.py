@@ -19,7 +19,7 @@ from ..results.run_directory import RunDirectory
 from ..results.summary import write_summary
 from .config import RUN_NAME, SweepConfig
 from .intake import read_table
-from .progress import Display, SilentDisplay
+from .progress import Display
 from .run import Run
 from .stages import Stages, describe_environment
 
@@ -69,7 +69,7 @@ class Sweep:
         """
         run = create(self.config, name)
         with ray_session(address, cpus) as session:
-            return execute(self.config, run, self.table, session, display or SilentDisplay())
+            return execute(self.config, run, self.table, session, display or Display())
 
 
 def create(config: SweepConfig, name: str | None = None) -> RunDirectory:
@@ -116,7 +116,7 @@ def resume(
     """
     run, config, table = reopen(root, data)
     with ray_session(address, cpus) as session:
-        return execute(config, run, table, session, display or SilentDisplay())
+        return execute(config, run, table, session, display or Display())
 
 
 def reopen(

@@ -1,6 +1,5 @@
 """Fixtures shared by all tests; the slow parts (Ray, one finished sweep) start once a session."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,6 @@ def ray_session() -> Iterator[None]:
     """A Ray session with two CPUs that every test needing Ray uses."""
     from evensweep.cluster.session import ray_session as start
 
-    os.environ.setdefault("RAY_DISABLE_IMPORT_WARNING", "1")
     with start(cpus=2):
         yield
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from evensweep.datasets.errors import InputError
-from evensweep.datasets.schema import ColumnKind, Schema
+from evensweep.datasets.schema import Schema
 from evensweep.datasets.table import Table, load_table, make_table, read_features
 
 FRAME = pd.DataFrame(
@@ -304,8 +304,6 @@ def test_schema_survives_json() -> None:
     schema = make_table(FRAME, drop=["age"]).schema
     back = Schema.from_json(json.loads(json.dumps(schema.to_json())))
     assert back == schema
-    assert back.of_kind(ColumnKind.BOOLEAN) == ["member"]
-    assert back.of_kind(ColumnKind.NUMERIC, ColumnKind.BOOLEAN) == ["spent", "member"]
 
 
 class TestReadFeatures:

@@ -11,7 +11,7 @@ import psutil
 from evensweep.results.records import SearchRecord
 from evensweep.search.config import SweepConfig
 from evensweep.search.cross_validation import FoldFigures
-from evensweep.search.progress import SilentDisplay
+from evensweep.search.progress import Display
 from evensweep.search.run import Run
 from evensweep.search.sweep import Sweep
 
@@ -27,7 +27,7 @@ def kill_a_worker(title: str) -> bool:
     return False
 
 
-class Saboteur(SilentDisplay):
+class Saboteur(Display):
     """Kills a worker after the first result of the search, and one after the first fold."""
 
     def __init__(self) -> None:

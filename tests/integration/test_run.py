@@ -1,6 +1,8 @@
 """A whole sweep leaves what the contract of the run directory promises."""
 
 import json
+import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -146,8 +148,6 @@ def test_the_same_seed_gives_the_same_run(finished: Run, small_config: SweepConf
 def test_resume_does_the_missing_stages_and_no_other(
     finished: Run, lost: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    import shutil
-
     root = tmp_path_factory.mktemp("resumed") / "run"
     shutil.copytree(finished.directory.root, root)
     run = load_run(str(root)).directory
@@ -167,8 +167,6 @@ def test_resume_does_the_missing_stages_and_no_other(
 def test_resume_of_an_unfinished_search_keeps_the_finished_trials(
     finished: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    import shutil
-
     root = tmp_path_factory.mktemp("resumed") / "run"
     root.mkdir()
     source = finished.directory
@@ -197,12 +195,10 @@ def test_resume_of_an_unfinished_search_keeps_the_finished_trials(
     assert sorted(ended) == sorted(after.index)
 
 
-def test_the_driver_never_imports_tensorflow_for_a_sweep(finished: Run) -> None:
+def test_the_modules_a_driver_imports_leave_tensorflow_out() -> None:
     code = (
         "import sys\n"
         "from evensweep.search import sweep, stages\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules), 'the driver pays for TensorFlow'\n"
     )
-    import subprocess
-
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=finished.directory.root)
+    subprocess.run([sys.executable, "-c", code], check=True)
