@@ -24,6 +24,7 @@ from pydantic import (
 from ..datasets.errors import InputError, nearest
 from ..datasets.views import VIEWS
 from ..trainables.mlp import HYPERPARAMETERS, MLPConfig
+from .rungs import rung_levels
 from .space import AnyDomain, Scalar, parse_domain
 
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -75,6 +76,7 @@ class SearchConfig(_Section):
     max_epochs: int = Field(default=100, ge=1)
     grace_epochs: int = Field(default=2, ge=1)
     reduction_factor: int = Field(default=3, ge=2)
+    brackets: int = Field(default=1, ge=1)
     metric: Literal["val_loss"] = "val_loss"
     max_failures: int = Field(default=3, ge=0)
 
@@ -85,7 +87,19 @@ class SearchConfig(_Section):
                 f"grace_epochs must not be above max_epochs, got {self.grace_epochs} and "
                 f"{self.max_epochs}"
             )
+        if self.brackets > len(self.levels):
+            raise ValueError(
+                f"brackets must be at most {len(self.levels)}, as many as there are rung levels, "
+                f"got {self.brackets}"
+            )
         return self
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Rung levels of the first bracket, in epochs; bracket b leaves the first b out."""
+        if self.scheduler == "fifo":
+            return (self.max_epochs,)
+        return rung_levels(self.grace_epochs, self.max_epochs, self.reduction_factor)
 
 
 class CrossValidationConfig(_Section):

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from ..results.files import replacing
 from .mlp import MLPConfig, initial_weights, split_weights
 from .program import OptimizerState, ResidentRows, mlp_program
 
@@ -18,8 +20,7 @@ class Ending(StrEnum):
     DIVERGED = "diverged"  # a loss was NaN or infinite
 
 
-@dataclass(frozen=True)
-class EpochRecord:
+class EpochRecord(NamedTuple):
     """A row of a training's history; losses in nats a row, ``epoch`` counted from 1."""
 
     epoch: int
@@ -62,6 +63,7 @@ class Training:
         self.best_epoch = 0
         self.best_val_loss = float("inf")
         self.best_val_accuracy = 0.0
+        self.last_epochs: list[EpochRecord] = []
         weights = initial_weights(config, self.n_features, seed)
         self._optimizer = OptimizerState.start(np.concatenate([w.ravel() for w in weights]))
         self._best = self._optimizer.weights
@@ -108,6 +110,7 @@ class Training:
             if self.ending is None and self.epoch >= self.max_epochs:
                 self.ending = Ending.COMPLETED
         self._optimizer = self.program.state()
+        self.last_epochs = history
         return history
 
     def predict(self, X: np.ndarray) -> np.ndarray:
@@ -122,25 +125,28 @@ class Training:
         return self.program.predict(self._best, X, self.config, self.data.log_odds_shift)
 
     def save(self, path: Path) -> None:
-        """Writes the whole state as an ``.npz`` of plain arrays, nothing pickled."""
-        np.savez(
-            path,
-            allow_pickle=False,
-            epoch=self.epoch,
-            ending=str(self.ending or ""),
-            best_epoch=self.best_epoch,
-            best_val_loss=self.best_val_loss,
-            best_val_accuracy=self.best_val_accuracy,
-            best_val_probabilities=self.best_val_probabilities,
-            best_weights=self._best,
-            **vars(self._optimizer),
-        )
+        """Writes the whole state, atomically, as an ``.npz`` of plain arrays, nothing pickled."""
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(
+                file,
+                allow_pickle=False,
+                epoch=self.epoch,
+                ending=str(self.ending or ""),
+                last_epochs=np.array(self.last_epochs),
+                best_epoch=self.best_epoch,
+                best_val_loss=self.best_val_loss,
+                best_val_accuracy=self.best_val_accuracy,
+                best_val_probabilities=self.best_val_probabilities,
+                best_weights=self._best,
+                **vars(self._optimizer),
+            )
 
     def restore(self, path: Path) -> None:
         """Takes over the state that :meth:`save` wrote for the same configuration."""
         with np.load(path, allow_pickle=False) as arrays:
             self.epoch = int(arrays["epoch"])
             self.ending = Ending(str(arrays["ending"])) if str(arrays["ending"]) else None
+            self.last_epochs = [EpochRecord(int(e), *row) for e, *row in arrays["last_epochs"]]
             self.best_epoch = int(arrays["best_epoch"])
             self.best_val_loss = float(arrays["best_val_loss"])
             self.best_val_accuracy = float(arrays["best_val_accuracy"])
