@@ -10,6 +10,7 @@ tables and docs/benchmarks.md are made from that file.
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from dataclasses import asdict
@@ -126,6 +127,8 @@ def main() -> None:
     arguments = _arguments()
     if sys.platform != "linux":
         raise SystemExit("the meter reads Linux's /proc, so the benchmark needs Linux")
+    # A terminated benchmark ends what it measures and deletes its files, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     store = Store(arguments.output)
     failed = [] if arguments.render_only else _run(arguments, store)
     console = Console(width=150)

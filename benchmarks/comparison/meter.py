@@ -22,12 +22,14 @@ from typing import Self
 
 from .processes import Process, descendants, proportional_bytes
 
-CPU_INTERVAL = 0.1
+CPU_INTERVAL = 0.2
 MEMORY_INTERVAL = 1.0
+MEMORY_SHARE = 0.02
 GRACE = 10.0
-"""Seconds between samples, and seconds that daemons get to end after the command has."""
+"""Seconds between samples; share of a core that memory samples may take, which are slow and so come
+seldomer for many processes; seconds that daemons get to end after the command has."""
 
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def measure(command: list[str], *, cwd: Path, env: Mapping[str, str], log: Path)
         process = subprocess.Popen(meter, cwd=cwd, env=env, stdout=output, stderr=output)
         try:
             if process.wait():
-                raise RuntimeError(f"the meter failed; see {log}")
+                raise RuntimeError(f"the meter failed: {log.read_text(errors='replace')[-2000:]}")
         except BaseException:
             process.terminate()
             process.wait()
@@ -123,9 +125,11 @@ class Meter:
     def _sample(self) -> list[Process]:
         processes = descendants()
         self._sampled |= {(p.pid, p.started): p.cpu_seconds for p in processes}
-        if time.monotonic() >= self._memory_due:
+        started = time.monotonic()
+        if started >= self._memory_due:
             self._peak = max(self._peak, sum(map(proportional_bytes, processes)))
-            self._memory_due = time.monotonic() + MEMORY_INTERVAL
+            ended = time.monotonic()
+            self._memory_due = ended + max(MEMORY_INTERVAL, (ended - started) / MEMORY_SHARE)
         return processes
 
     def _reap(self, pid: int) -> int:
@@ -147,9 +151,18 @@ class Meter:
 
 
 def _adopt_orphans() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "can't become a subreaper")
+    """Makes this process the parent of all descendants whose own has ended."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _end_with_parent() -> None:
+    """Terminates this process when the one that started it ends, even if it was killed."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), f"prctl option {option} failed")
 
 
 def _kill(processes: list[Process]) -> None:
@@ -161,6 +174,7 @@ def _kill(processes: list[Process]) -> None:
 def main() -> None:
     # So that a terminated meter still kills what it started.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    _end_with_parent()
     usage = Meter(sys.argv[2:]).run()
     Path(sys.argv[1]).write_text(json.dumps(asdict(usage)) + "\n", encoding="utf-8")
 

@@ -1,7 +1,10 @@
 """The meter counts whole process trees: grandchildren, orphans, and children nobody waits for."""
 
 import os
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,21 @@ def burn(seconds):
     while time.process_time() < end:
         pass
 """
+
+
+DRIVER = f"""
+import sys
+sys.path[:0] = [{str(BENCHMARKS)!r}, {str(Path(__file__).parent)!r}]
+from pathlib import Path
+from test_meter import run
+run(Path(sys.argv[1]), """
+
+
+def wait_until(happens: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 30
+    while not happens() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return happens()
 
 
 def run(tmp_path: Path, code: str) -> Usage:
@@ -84,3 +102,18 @@ def test_exit_code_and_output_are_kept(tmp_path: Path) -> None:
     usage = run(tmp_path, "print('said'); raise SystemExit(3)")
     assert usage.exit_code == 3
     assert (tmp_path / "log.txt").read_text() == "said\n"
+
+
+def test_nothing_is_left_when_the_process_that_measures_is_killed(tmp_path: Path) -> None:
+    code = """
+import pathlib
+if os.fork():
+    pathlib.Path("pid").write_text(str(os.getpid()))
+time.sleep(60)
+"""
+    driver = subprocess.Popen([sys.executable, "-c", f"{DRIVER}{code!r})", str(tmp_path)])
+    pid_file = tmp_path / "pid"
+    assert wait_until(lambda: pid_file.exists() and pid_file.read_text() != "")
+    driver.kill()
+    driver.wait()
+    assert wait_until(lambda: not Path(f"/proc/{pid_file.read_text()}").exists())
