@@ -95,14 +95,15 @@ def outcome(task: Task, folder: Path) -> Outcome:
 
 
 def environment(python_path: Path) -> dict[str, str]:
-    """The environment of every tool: the CPU only, and no Ray cluster but its own.
+    """The environment of every tool: the CPU only, and Ray as it is without settings.
 
     Args:
         python_path: The folder in which Python finds the competitors and the meter.
     """
     inherited: Mapping[str, str] = os.environ
     paths = [str(python_path), *filter(None, [inherited.get("PYTHONPATH")])]
-    return {name: value for name, value in inherited.items() if name != "RAY_ADDRESS"} | {
+    kept = {k: v for k, v in inherited.items() if not k.startswith(("RAY_", "TUNE_"))}
+    return kept | {
         "PYTHONPATH": os.pathsep.join(paths),
         "CUDA_VISIBLE_DEVICES": "",
         "RAY_USAGE_STATS_ENABLED": "0",

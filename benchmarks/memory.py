@@ -1,0 +1,73 @@
+"""A worker's memory over 1,000 trials of every depth and activation, as trials come and go.
+
+    python benchmarks/memory.py [--trials N]
+
+One worker trains the trials of a real search on the embedded demonstration data, two epochs each.
+The figure to look at is its resident size after the last trial beside that after the hundredth,
+when it has met every structure.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from evensweep import SweepConfig
+from evensweep.results.records import SearchRecord
+from evensweep.results.run_directory import RunDirectory
+from evensweep.search.experiment import open_pool, run_search
+from evensweep.search.intake import read_table
+from evensweep.search.plan import plan_trials
+from evensweep.search.progress import Display
+from evensweep.search.stages import Stages
+from evensweep.search.sweep import session_for_sweeps
+from evensweep.trainables.tune_adapter import SharedRows
+
+FIRST = 100
+"""Finished trials at the first measurement."""
+
+
+class Meter:
+    """The worker's resident megabytes at every hundredth finished trial."""
+
+    def __init__(self, record: SearchRecord) -> None:
+        self._record = record
+        self.marks: dict[int, float] = {}
+
+    def __call__(self) -> None:
+        finished = self._record.finished
+        if finished % FIRST == 0 and finished and finished not in self.marks:
+            [size] = [
+                process.memory_info().rss
+                for process in psutil.Process().children(recursive=True)
+                if "Trainable" in " ".join(process.cmdline())
+            ]
+            self.marks[finished] = size / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=1000)
+    arguments = parser.parse_args()
+    search = {"scheduler": "fifo", "trials": arguments.trials, "max_epochs": 2, "grace_epochs": 1}
+    config = SweepConfig.from_mapping({"views": ["undersampled"], "search": search}, "memory")
+    with tempfile.TemporaryDirectory() as storage, session_for_sweeps(cpus=1):
+        run = RunDirectory.create(Path(storage) / "run")
+        record = SearchRecord.open(run.search_records, plan_trials(config))
+        prepared = Stages(config, run, read_table(config), Display()).prepared
+        meter = Meter(record)
+        with open_pool(config, run, {None: SharedRows.put(prepared)}) as pool:
+            run_search(config.search, run, record, pool, meter)
+    table = Table(title="Resident size of the worker")
+    for heading in ("trials", "MB", f"of that after {FIRST}"):
+        table.add_column(heading, justify="right")
+    for finished, size in meter.marks.items():
+        table.add_row(f"{finished:,}", f"{size:.0f}", f"{size / meter.marks[FIRST]:.3f}")
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()
