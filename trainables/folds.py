@@ -16,7 +16,7 @@ import numpy as np
 
 from ..datasets.preparation import Rows
 from ..datasets.views import View
-from .mlp import MLPConfig
+from .family import MLP, FamilySpec, load_family
 
 if TYPE_CHECKING:
     from .program import ResidentRows
@@ -57,11 +57,12 @@ def train_fold(
     seed: int,
     patience: int,
     max_epochs: int,
+    family: FamilySpec = MLP,
 ) -> FoldOutcome:
     """Trains with early stopping on the watched rows, then predicts the out-of-fold rows.
 
     Args:
-        hyperparameters: Of :class:`MLPConfig`.
+        hyperparameters: Of the family.
         view: The fold's balanced rows.
         watched: The fold's inner slice for early stopping.
         X_out_of_fold: float32 ndarray of shape (n_out_of_fold, n_features).
@@ -70,21 +71,18 @@ def train_fold(
         seed: Of the training.
         patience: Epochs without a better loss before the training ends.
         max_epochs: Full budget.
+        family: What is trained.
     """
     from .training import Training, TrainingData
 
     started = time.perf_counter()
-    training = Training(
-        MLPConfig.from_mapping(hyperparameters),
-        TrainingData(
-            _place(keys[0], view.X, view.y),
-            _place(keys[1], watched.X, watched.y),
-            view.log_odds_shift,
-        ),
-        seed=seed,
-        patience=patience,
-        max_epochs=max_epochs,
+    data = TrainingData(
+        _place(keys[0], view.X, view.y),
+        _place(keys[1], watched.X, watched.y),
+        view.log_odds_shift,
     )
+    network = load_family(family).network(hyperparameters, data.n_features, seed)
+    training = Training(network, data, patience=patience, max_epochs=max_epochs)
     training.train(max_epochs)
     return FoldOutcome(
         weights=training.best_weights,

@@ -106,13 +106,13 @@ class MLPProgram:
     def _epoch(self) -> Any:
         X, y = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.int32)
         counts, reals = tf.TensorSpec([3], tf.int64), tf.TensorSpec([4], tf.float32)
-        return _trace(self._train_and_validate, X, y, X, y, counts, reals)
+        return trace(self._train_and_validate, X, y, X, y, counts, reals)
 
     @cached_property
     def _predict(self) -> Any:
         weights, X = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
         width, shift = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)
-        return _trace(self._probabilities, weights, X, width, shift)
+        return trace(self._probabilities, weights, X, width, shift)
 
     def load(self, state: OptimizerState) -> None:
         """Puts a training's state into the variables."""
@@ -272,16 +272,8 @@ class MLPProgram:
         self, n: Tensor, width: Tensor, rate: Tensor, seed: Tensor, updates: Tensor
     ) -> list[Tensor]:
         """Factors of every hidden layer's units, drawn together."""
-        # Without dropout single ones that broadcast, since drawing takes a fifth of an epoch.
-        shape = tf.where(rate > 0, [self.num_layers, n, width], [self.num_layers, 1, 1])
-        units = tf.reduce_prod(shape)
-        # Sixteen random bits a unit are fine enough for a rate, and half the work of a float's.
-        words = tf.raw_ops.StatelessRandomUniformFullInt(
-            shape=[(units + 1) // 2], seed=[seed, updates], dtype=tf.int32
-        )
-        draws = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:units], shape)
-        kept = draws >= tf.cast(rate * 2**16, tf.uint16)
-        return tf.unstack(tf.where(kept, 1 / (1 - rate), 0.0), self.num_layers)
+        factors = dropout_factors([self.num_layers, n, width], rate, [seed, updates])
+        return tf.unstack(factors, self.num_layers)
 
     def _adam(self, gradient: Tensor, learning_rate: Tensor, updates: Tensor) -> None:
         step = tf.cast(updates, tf.float32)
@@ -299,7 +291,30 @@ class MLPProgram:
         )
 
 
-def _trace(function: Callable[..., Any], *signature: Any) -> Any:
+def dropout_factors(shape: Sequence[Tensor], rate: Tensor, seed: Sequence[Tensor]) -> Tensor:
+    """What multiplies units: 0 with probability ``rate`` in [0, 1), else 1 / (1 - rate).
+
+    Args:
+        shape: Of the factors; ones instead, in a shape that broadcasts to it, if ``rate`` is 0.
+        rate: Share of units dropped.
+        seed: Two integers, of which the draws are a function.
+
+    Returns:
+        float32 tensor.
+    """
+    # Without dropout single ones that broadcast, since drawing takes a fifth of an epoch.
+    shape = tf.where(rate > 0, shape, [*shape[:-2], 1, 1])
+    units = tf.reduce_prod(shape)
+    # Sixteen random bits a unit are fine enough for a rate, and half the work of a float's.
+    words = tf.raw_ops.StatelessRandomUniformFullInt(
+        shape=[(units + 1) // 2], seed=seed, dtype=tf.int32
+    )
+    draws = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:units], shape)
+    kept = draws >= tf.cast(rate * 2**16, tf.uint16)
+    return tf.where(kept, 1 / (1 - rate), 0.0)
+
+
+def trace(function: Callable[..., Any], *signature: Any) -> Any:
     """The compiled function; called as such, it costs a fraction of ``tf.function``'s dispatch."""
     return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
 

@@ -16,7 +16,7 @@ from ray import tune
 
 from ..datasets.preparation import Prepared, Rows
 from ..datasets.views import View
-from .mlp import MLPConfig
+from .family import MLP, FamilySpec, load_family
 
 if TYPE_CHECKING:
     from .training import Training, TrainingData
@@ -32,10 +32,12 @@ class TrainingSettings:
     Attributes:
         levels: Rung levels in epochs, ascending; the last one is the full budget.
         patience: Epochs without a better validation loss before a training ends.
+        family: What they train.
     """
 
     levels: tuple[int, ...]
     patience: int
+    family: FamilySpec = MLP
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,13 @@ class SweepTrainable(tune.Trainable):
     def _begin(self, config: dict[str, Any]) -> None:
         from .training import Training
 
+        data = self._data(config["view"])
+        network = load_family(self._settings.family).network(
+            config["hyperparameters"], data.n_features, config["seed"]
+        )
         self._training: Training = Training(
-            MLPConfig.from_mapping(config["hyperparameters"]),
-            self._data(config["view"]),
-            seed=config["seed"],
+            network,
+            data,
             patience=self._settings.patience,
             max_epochs=self._settings.levels[-1],
         )
