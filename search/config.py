@@ -17,12 +17,15 @@ from pydantic import (
     SerializeAsAny,
     StrictInt,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from ..datasets.errors import InputError, nearest
 from ..datasets.views import VIEWS
+from ..trainables.builder import find_module, is_builder, split_reference
+from ..trainables.family import MLP, FamilySpec
 from ..trainables.mlp import HYPERPARAMETERS, MLPConfig
 from .space import AnyDomain, Scalar, parse_domain
 
@@ -124,6 +127,9 @@ _DEFAULT_BASELINE: dict[str, Scalar] = {
     "learning_rate": 0.001,
 }
 
+_TRAINING_HYPERPARAMETERS = {"batch_size", "learning_rate"}
+"""Names that mean the same for every family."""
+
 _Domain = Annotated[SerializeAsAny[AnyDomain], BeforeValidator(parse_domain)]
 
 
@@ -135,7 +141,8 @@ class SweepConfig(_Section):
     protocol: Literal["holdout"] = "holdout"
     split: SplitConfig = SplitConfig()
     views: tuple[str, ...] = Field(default=("undersampled", "smote"), min_length=1)
-    trainable: Literal["mlp"] = "mlp"
+    trainable: str = "mlp"
+    module_folder: Path | None = None
     space: dict[str, _Domain] = Field(default=_DEFAULT_SPACE, validate_default=True, min_length=1)
     baseline: dict[str, Scalar] = _DEFAULT_BASELINE
     training: TrainingConfig = TrainingConfig()
@@ -145,6 +152,13 @@ class SweepConfig(_Section):
     resources: ResourcesConfig = ResourcesConfig()
     storage: Path = Path("runs")
     seed: int = Field(default=0, ge=0)
+
+    @field_validator("trainable")
+    @classmethod
+    def _know_trainable(cls, trainable: str) -> str:
+        if trainable != MLP.trainable:
+            split_reference(trainable)
+        return trainable
 
     @field_validator("views")
     @classmethod
@@ -159,22 +173,73 @@ class SweepConfig(_Section):
 
     @field_validator("space", "baseline")
     @classmethod
-    def _know_hyperparameters(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _know_hyperparameters(cls, values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         for name in values:
-            if name not in HYPERPARAMETERS:
+            if name not in HYPERPARAMETERS and info.data.get("trainable") == "mlp":
                 hint = nearest(name, HYPERPARAMETERS)
                 raise ValueError(f"the mlp has no hyperparameter '{name}'{hint}")
         return values
 
     @model_validator(mode="after")
+    def _require_space(self) -> Self:
+        if not is_builder(self.trainable):
+            return self
+        if self.to_mapping()["space"] == _DEFAULT_SPACE:
+            raise ValueError(
+                f"space must be given with the trainable '{self.trainable}', since only you know "
+                "its hyperparameters; write such as 'space: {units: {int: [16, 64]}}'"
+            )
+        known = {*self.space, *_TRAINING_HYPERPARAMETERS}
+        for name in self.baseline_configuration:
+            if name not in known:
+                hint = nearest(name, known)
+                raise ValueError(f"baseline: the space has no hyperparameter '{name}'{hint}")
+        return self
+
+    @model_validator(mode="after")
     def _try_extreme_configurations(self) -> Self:
         # Any value outside a hyperparameter's range is an extreme of its domain.
-        for name, value in self.baseline.items():
-            _try_value(f"baseline.{name}", name, value)
+        for name, value in self.baseline_configuration.items():
+            self._try_value("baseline", name, value)
         for name, domain in self.space.items():
             for value in domain.choice if hasattr(domain, "choice") else domain.bounds:
-                _try_value(f"space.{name}", name, value)
+                self._try_value("space", name, value)
         return self
+
+    def _try_value(self, section: str, name: str, value: Scalar) -> None:
+        if self.trainable == "mlp" or name in _TRAINING_HYPERPARAMETERS:
+            _try_value(f"{section}.{name}", name, value)
+
+    @property
+    def baseline_configuration(self) -> dict[str, Scalar]:
+        """The baseline's hyperparameters; a builder's are the middle of the space where not given.
+
+        The middle of a range (on its scale), and the first of a choice.
+        """
+        if not is_builder(self.trainable):
+            return dict(self.baseline)
+        given = {} if self.baseline == _DEFAULT_BASELINE else self.baseline
+        return {name: domain.middle() for name, domain in self.space.items()} | given
+
+    @property
+    def family(self) -> FamilySpec:
+        """What the trials train.
+
+        Raises:
+            InputError: The builder's module is nowhere.
+        """
+        if not is_builder(self.trainable):
+            return FamilySpec(self.trainable)
+        return FamilySpec(self.trainable, find_module(self.trainable, [self.module_folder]))
+
+    def resolved(self) -> SweepConfig:
+        """The configuration with what it finds on this machine filled in, to be found again.
+
+        Raises:
+            InputError: The builder's module is nowhere.
+        """
+        folder = self.family.module_folder
+        return self.model_copy(update={"module_folder": Path(folder) if folder else None})
 
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any], source: str) -> SweepConfig:
@@ -199,7 +264,8 @@ class SweepConfig(_Section):
 
     def to_mapping(self) -> dict[str, Any]:
         """The configuration with every default filled in, as :meth:`from_mapping` reads it."""
-        return self.model_dump(mode="json", by_alias=True)
+        mapping = self.model_dump(mode="json", by_alias=True)
+        return mapping | {"baseline": self.baseline_configuration}
 
     def to_yaml(self) -> str:
         """The configuration with every default filled in, as :meth:`from_yaml` reads it."""
@@ -207,7 +273,9 @@ class SweepConfig(_Section):
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The raw mapping of a sweep file; a relative ``data.path`` is taken from the file's folder.
+    """The raw mapping of a sweep file; relative paths of inputs are taken from the file's folder.
+
+    These are ``data.path``, and ``module_folder``, which is that folder if it is not given.
 
     Raises:
         InputError: The file is missing or is no YAML mapping.
@@ -230,6 +298,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     data = raw.get("data")
     if isinstance(data, dict) and isinstance(data.get("path"), str):
         data["path"] = str(path.parent / data["path"])
+    if is_builder(str(raw.get("trainable"))):
+        raw["module_folder"] = str(path.parent.resolve() / (raw.get("module_folder") or "."))
     return raw
 
 

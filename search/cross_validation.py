@@ -93,11 +93,12 @@ def figures_frame(figures: Sequence[FoldFigures]) -> pd.DataFrame:
 def load_fold(run: RunDirectory, trial: str, fold: int) -> FoldOutcome:
     """A fold model that :func:`cross_validate` wrote."""
     with np.load(run.fold(trial, fold), allow_pickle=False) as arrays:
-        weights = [arrays[f"weight_{i}"] for i in range(len(arrays.files) - 4)]
+        weights = [arrays[f"weight_{i}"] for i in range(len(arrays.files) - 5)]
         return FoldOutcome(
             weights=weights,
             log_odds_shift=float(arrays["log_odds_shift"]),
             out_of_fold=arrays["out_of_fold"],
+            n_features=int(arrays["n_features"]),
             best_epoch=int(arrays["best_epoch"]),
             seconds=float(arrays["seconds"]),
         )
@@ -143,6 +144,7 @@ def _outcomes(
                 seed=child_seed(trial.seed, "fold", number),
                 patience=config.training.patience,
                 max_epochs=config.search.max_epochs,
+                family=config.family,
             )
             running[training] = (number, index)
     while running:
@@ -180,6 +182,7 @@ def _save_fold(run: RunDirectory, trial: str, fold: int, outcome: FoldOutcome) -
             allow_pickle=False,
             log_odds_shift=outcome.log_odds_shift,
             out_of_fold=outcome.out_of_fold,
+            n_features=outcome.n_features,
             best_epoch=outcome.best_epoch,
             seconds=outcome.seconds,
             **arrays,

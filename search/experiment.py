@@ -52,7 +52,7 @@ def run_search(
             tune.with_parameters(
                 SweepTrainable,
                 shared=SharedRows.put(prepared),
-                settings=TrainingSettings(_levels(config), config.training.patience),
+                settings=TrainingSettings(_levels(config), config.training.patience, config.family),
             ),
             resources,
         ),

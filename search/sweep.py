@@ -80,12 +80,14 @@ def create(config: SweepConfig, name: str | None = None) -> RunDirectory:
         name: Of the run; None takes the sweep's name and the time.
 
     Raises:
-        InputError: The name is unfit, or the directory exists or can't be written.
+        InputError: The name is unfit, the directory exists or can't be written, or the builder's
+            module is nowhere.
     """
     if name is not None and not re.fullmatch(RUN_NAME, name):
         raise InputError(
             f"{name!r} is no name for a run; use letters, digits, dots, dashes and underscores"
         )
+    config = config.resolved()
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     run = RunDirectory.create(config.storage / (name or f"{config.name}-{stamp}"))
     write_text(run.sweep, config.to_yaml())

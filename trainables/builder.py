@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -45,11 +45,26 @@ def is_builder(trainable: str) -> bool:
     return ":" in trainable
 
 
+def split_reference(trainable: str) -> tuple[str, str]:
+    """Module and function of a ``module:function``; the module may be dotted.
+
+    Raises:
+        InputError: It is malformed.
+    """
+    name, _, function = trainable.partition(":")
+    if not function.isidentifier() or not all(part.isidentifier() for part in name.split(".")):
+        raise InputError(
+            f"trainable must be 'mlp' or 'module:function' such as 'models:build', got "
+            f"{trainable!r}"
+        )
+    return name, function
+
+
 def find_module(trainable: str, folders: Iterable[Path | str | None] = ()) -> str:
     """Where the builder's module is; nothing of it is executed.
 
     Args:
-        trainable: ``module:function``; the module may be dotted.
+        trainable: ``module:function``.
         folders: Where to look after ``sys.path``, such as the sweep file's folder. The current
             directory comes last.
 
@@ -59,12 +74,7 @@ def find_module(trainable: str, folders: Iterable[Path | str | None] = ()) -> st
     Raises:
         InputError: ``trainable`` is malformed, or there is no such module.
     """
-    name, _, function = trainable.partition(":")
-    if not function.isidentifier() or not all(part.isidentifier() for part in name.split(".")):
-        raise InputError(
-            f"trainable must be 'mlp' or 'module:function' such as 'models:build', got "
-            f"{trainable!r}"
-        )
+    name, _ = split_reference(trainable)
     places = [
         *sys.path,
         *(str(Path(folder).resolve()) for folder in folders if folder),
@@ -98,6 +108,13 @@ def _find_spec(name: str, places: list[str]) -> ModuleSpec | None:
     return spec
 
 
+class BuiltModel(NamedTuple):
+    """A model of a builder, and the optimizer that it is compiled with, or Adam."""
+
+    model: keras.Model
+    optimizer: keras.optimizers.Optimizer
+
+
 class Builder:
     """A user's function that builds Keras models.
 
@@ -114,8 +131,8 @@ class Builder:
         self.trainable = trainable
         self._function = _import_function(trainable, module_folder)
 
-    def build(self, hyperparameters: Mapping[str, Any], n_features: int, seed: int) -> keras.Model:
-        """A built and checked Keras model.
+    def build(self, hyperparameters: Mapping[str, Any], n_features: int, seed: int) -> BuiltModel:
+        """A built and checked Keras model with its optimizer.
 
         Args:
             hyperparameters: The builder's ``config``.
@@ -147,24 +164,12 @@ class Builder:
                 f"returned a model with output shape (None, {', '.join(map(str, shape[1:]))}); it "
                 "must end in two softmax units, or in one sigmoid unit for the positive class"
             )
-        return model
-
-    def optimizer(
-        self, model: keras.Model, hyperparameters: Mapping[str, Any]
-    ) -> keras.optimizers.Optimizer:
-        """The compiled model's optimizer, or Adam at the hyperparameters' learning rate.
-
-        Raises:
-            InputError: The model is compiled with a loss other than its output's cross-entropy.
-        """
-        import keras
-
         if not model.compiled:
-            return keras.optimizers.Adam(float(hyperparameters.get("learning_rate", 1e-3)))
+            rate = float(hyperparameters.get("learning_rate", 1e-3))
+            return BuiltModel(model, keras.optimizers.Adam(rate))
         if model.loss is not None:
-            units = model.output_shape[-1]
-            self._check_loss(model.loss, _CROSS_ENTROPIES[units], units)
-        return model.optimizer
+            self._check_loss(model.loss, _CROSS_ENTROPIES[shape[1]], shape[1])
+        return BuiltModel(model, model.optimizer)
 
     def _check_loss(self, loss: Any, wanted: tuple[str, ...], units: int) -> None:
         import keras
@@ -239,7 +244,7 @@ class Builder:
 def _import_function(trainable: str, module_folder: str | None) -> Callable[..., Any]:
     if module_folder is not None and module_folder not in sys.path:
         sys.path.append(module_folder)
-    name, _, function_name = trainable.partition(":")
+    name, function_name = split_reference(trainable)
     try:
         module = importlib.import_module(name)
     except Exception as error:

@@ -46,7 +46,7 @@ class BuilderFamily:
 
     def keras_model(self, hyperparameters: Mapping[str, Any], n_features: int) -> keras.Model:
         """What the builder builds, with initial weights that nobody should use."""
-        return self._builder.build(hyperparameters, n_features, seed=0)
+        return self._builder.build(hyperparameters, n_features, seed=0).model
 
 
 class BuiltNetwork:
@@ -67,8 +67,7 @@ class BuiltNetwork:
     ) -> None:
         self._batch_size = _batch_size(hyperparameters)
         self._seed = seed
-        model = builder.build(hyperparameters, n_features, seed)
-        optimizer = builder.optimizer(model, hyperparameters)
+        model, optimizer = builder.build(hyperparameters, n_features, seed)
         self._inputs = TrialInputs.of(model, optimizer)
         self.program = _program(builder, model, optimizer, n_features)
         self.initial_state: State = self.program.initial_state(model, self._inputs)

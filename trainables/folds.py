@@ -36,6 +36,7 @@ class FoldOutcome:
         log_odds_shift: What its predictions were shifted by, to the natural prior.
         out_of_fold: Natural-prior probability of the positive class for the fold's out-of-fold
             rows, float32 of shape (n_out_of_fold,).
+        n_features: Columns of the fold's feature matrix.
         best_epoch: From 1; 0 if the training diverged before a first finite epoch.
         seconds: Training time on the worker.
     """
@@ -43,6 +44,7 @@ class FoldOutcome:
     weights: list[np.ndarray]
     log_odds_shift: float
     out_of_fold: np.ndarray
+    n_features: int
     best_epoch: int
     seconds: float
 
@@ -88,6 +90,7 @@ def train_fold(
         weights=training.best_weights,
         log_odds_shift=view.log_odds_shift,
         out_of_fold=training.predict(X_out_of_fold),
+        n_features=data.n_features,
         best_epoch=training.best_epoch,
         seconds=time.perf_counter() - started,
     )

@@ -8,7 +8,7 @@ Networks this small are bound by the number of operations in a batch. So where t
 each number by itself, all weights are one vector, which it updates at once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +34,8 @@ _ELEMENTWISE = (
     keras.optimizers.Lion,
 )
 """Optimizers whose update of a number depends on that number and its gradient alone."""
+
+_BRANCHES = {"If", "StatelessIf", "Case", "StatelessCase"}
 
 _CALL_STRIDE = 2**40
 """More updates than a training has; seeds of one update's dropout calls are this far apart."""
@@ -81,13 +83,13 @@ class KerasProgram:
     def _epoch(self) -> Any:
         X, y = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.int32)
         counts, reals = tf.TensorSpec([2], tf.int64), tf.TensorSpec([None], tf.float32)
-        return trace(self._train_and_validate, X, y, X, y, counts, reals)
+        return _compiled(self._train_and_validate, X, y, X, y, counts, reals)
 
     @cached_property
     def _predict(self) -> Any:
         X, shift = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([], tf.float32)
         weights = [tf.TensorSpec(v.shape, v.dtype) for v in self._weights]
-        return trace(self._probabilities, X, shift, weights)
+        return _compiled(self._probabilities, X, shift, *weights)
 
     def initial_state(self, model: keras.Model, inputs: TrialInputs) -> State:
         """The state before the first epoch.
@@ -147,15 +149,14 @@ class KerasProgram:
         """
         pairs = zip(inputs.penalties, self._penalised, strict=True)
         strengths = [strength for pair, penalised in pairs if penalised for strength in pair]
-        with tf.experimental.function_executor_type(EXECUTOR):
-            figures, probabilities = self._epoch(
-                train.X,
-                train.y,
-                validation.X,
-                validation.y,
-                tf.constant([batch_size, seed], tf.int64),
-                tf.constant([log_odds_shift, *inputs.dropout_rates, *strengths], tf.float32),
-            )
+        figures, probabilities = self._epoch(
+            train.X,
+            train.y,
+            validation.X,
+            validation.y,
+            tf.constant([batch_size, seed], tf.int64),
+            tf.constant([log_odds_shift, *inputs.dropout_rates, *strengths], tf.float32),
+        )
         loss, accuracy, val_loss, val_accuracy = map(float, figures.numpy())
         return EpochOutcome(loss, accuracy, val_loss, val_accuracy, probabilities.numpy())
 
@@ -171,8 +172,7 @@ class KerasProgram:
         """
         tensors = [tf.constant(w, v.dtype) for w, v in zip(weights, self._weights, strict=True)]
         X, shift = tf.constant(X, tf.float32), tf.constant(log_odds_shift, tf.float32)
-        with tf.experimental.function_executor_type(EXECUTOR):
-            return self._predict(X, shift, *tensors).numpy()
+        return self._predict(X, shift, *tensors).numpy()
 
     def _train_and_validate(
         self, X: Tensor, y: Tensor, X_val: Tensor, y_val: Tensor, counts: Tensor, reals: Tensor
@@ -229,7 +229,7 @@ class KerasProgram:
         n = tf.cast(rows, tf.float32)
         return tf.stack([loss_sum / n, hits / n, val_loss, val_accuracy]), tf.sigmoid(log_odds)
 
-    def _probabilities(self, X: Tensor, shift: Tensor, weights: Sequence[Tensor]) -> Tensor:
+    def _probabilities(self, X: Tensor, shift: Tensor, *weights: Tensor) -> Tensor:
         known = dict(zip(map(id, self._weights), weights, strict=True))
         trainable = [known[id(v)] for v in self._trainable]
         # Only seeds of random layers are no weights, and predicting draws nothing.
@@ -276,6 +276,27 @@ class KerasProgram:
         if self._has_l1:
             penalty += [tf.reduce_sum(strength[0] * tf.abs(part)) for part, strength in pairs]
         return penalty
+
+
+def _compiled(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
+    """The traced function, run by the fastest executor that can run it."""
+    for executor in (EXECUTOR, ""):
+        with tf.experimental.function_executor_type(executor):
+            traced = trace(function, *signature)
+        if not _has_branches(traced):
+            break
+
+    def call(*tensors: Tensor) -> Any:
+        with tf.experimental.function_executor_type(executor):
+            return traced(*tensors)
+
+    return call
+
+
+def _has_branches(traced: Any) -> bool:
+    """Whether there is an operation for which the single-threaded executor waits forever."""
+    library = traced.graph.as_graph_def().library.function
+    return any(node.op in _BRANCHES for function in library for node in function.node_def)
 
 
 class _Dropouts:

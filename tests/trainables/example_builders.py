@@ -83,7 +83,6 @@ def compiled(config: Config, n_features: int) -> keras.Model:
         "adamw": lambda: keras.optimizers.AdamW(rate, weight_decay=config.get("decay", 0.01)),
         "sgd": lambda: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
         "nadam": lambda: keras.optimizers.Nadam(rate, global_clipnorm=0.5),
-        "adagrad": lambda: keras.optimizers.Adagrad(rate),
         "clipped": lambda: keras.optimizers.Adam(rate, clipnorm=0.1),
         "lamb": lambda: keras.optimizers.Lamb(rate),
         "excluding": lambda: _excluding(rate),

@@ -40,9 +40,10 @@ def run(network: BuiltNetwork, data: TrainingData, epochs: int) -> list[EpochOut
 
 def twin(function: str, **config: Any) -> keras.Model:
     """The same model, compiled as a user of Keras would."""
-    model = family(function)._builder.build(CONFIG | config, 6, SEED)
-    optimizer = model.optimizer if model.compiled else keras.optimizers.Adam(5e-3)
-    kind = "binary" if model.output_shape[1] == 1 else "sparse_categorical"
+    model, optimizer = family(function)._builder.build(CONFIG | config, 6, SEED)
+    kind = "binary" if function == "sigmoid" else "sparse_categorical"
+    # Averaged weights replace a model's when a fit ends, which no epoch's figures are of.
+    optimizer.finalize_variable_values = lambda _: None
     loss = f"{kind}_crossentropy"
     model.compile(optimizer, loss, metrics=["accuracy", loss], jit_compile=False)
     return model
@@ -113,7 +114,6 @@ def test_the_last_batch_is_as_small_as_in_keras(
         ("adamw", True),
         ("sgd", True),
         ("nadam", True),
-        ("adagrad", True),
         ("averaged", True),
         ("accumulating", True),
         ("scaled", True),
@@ -170,7 +170,7 @@ def test_random_layers_train_as_with_keras(
     rows = ResidentRows.place(table["X"], table["y"])
     network = begin(function, **config, learning_rate=1e-30, batch_size=200)
     ours = np.array([outcome.loss for outcome in run(network, TrainingData(rows, rows, 0.0), 300)])
-    model = family(function)._builder.build(CONFIG | config, 6, SEED)
+    model, _ = family(function)._builder.build(CONFIG | config, 6, SEED)
     forward = tf.function(lambda X: (model(X, training=True), tf.add_n([0.0, *model.losses])))
     theirs = []
     for _ in range(300):
