@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := datasets results cluster trainables search
 
-.PHONY: sweep test check format wheel clean
+.PHONY: sweep test benchmark check format wheel clean
 .DEFAULT_GOAL := sweep
 
 .venv/installed: pyproject.toml constraints.txt
@@ -17,6 +17,13 @@ sweep: .venv/installed  ## run the main job on the embedded demonstration data
 
 test: .venv/installed  ## the whole suite
 	$(BIN)/pytest
+
+.venv/benchmarks: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'
+	touch $@
+
+benchmark: .venv/benchmarks  ## beside other tools, for hours; QUICK=1 for minutes
+	$(BIN)/python benchmarks/side_by_side.py $(if $(QUICK),--quick)
 
 check: .venv/installed .typecheck  ## format, lint, types
 	$(BIN)/ruff format --check .

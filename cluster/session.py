@@ -4,7 +4,8 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 
@@ -26,13 +27,22 @@ class Session:
 
 
 @contextlib.contextmanager
-def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator[Session]:
+def ray_session(
+    address: str | None = None,
+    cpus: int | None = None,
+    *,
+    preload: Sequence[str] = (),
+    meanwhile: Callable[[], None] | None = None,
+) -> Iterator[Session]:
     """Starts Ray here, or joins the cluster at ``address``; an open session is used as it is.
 
     Args:
         address: ``auto``, ``host:port`` or ``ray://host:port``; None takes the environment's
             ``RAY_ADDRESS``, and without one starts Ray on this machine, on the loopback only.
         cpus: CPUs for a session started here; None takes all.
+        preload: Modules that every worker process of a session started here imports at once, so
+            that it is warm when its first work arrives.
+        meanwhile: Called on a thread while Ray starts, which is mostly waiting.
 
     Raises:
         ClusterError: No session could be started or joined.
@@ -46,7 +56,12 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
 
     mine = not ray.is_initialized()
     if mine:
-        _start(address or os.environ.get("RAY_ADDRESS"), cpus)
+        if preload:
+            os.environ.setdefault("RAY_preload_python_modules", ",".join(preload))
+        with ThreadPoolExecutor(1) as executor:
+            done = executor.submit(meanwhile or (lambda: None))
+            _start(address or os.environ.get("RAY_ADDRESS"), cpus)
+        done.result()
     try:
         dashboard = ray.worker.get_dashboard_url()
         yield Session(

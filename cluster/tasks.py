@@ -7,14 +7,17 @@ from typing import Any
 _MAX_RETRIES = 10
 """Times that a task lost with its worker or node runs again; an exception in it is final."""
 
+COLD = "EVENSWEEP_COLD"
+"""Name of the environment variable of workers that need not be warm."""
+
 
 def task(
     function: Callable[..., Any],
     name: str,
     *,
     cpus: float,
-    gpus: float = 0,
     returns: int = 1,
+    cold: bool = False,
 ) -> Any:
     """A function as a Ray task; call ``.remote(...)`` on it.
 
@@ -22,11 +25,16 @@ def task(
         function: Imported by name on the worker.
         name: Shown in the dashboard.
         cpus: CPUs it occupies.
-        gpus: GPUs it occupies, in fractions.
         returns: Objects it returns; each gets a reference of its own.
+        cold: Runs it on a worker process that has :data:`COLD` in its environment, and so imports
+            nothing beforehand.
     """
     return _remote(function).options(
-        name=name, num_cpus=cpus, num_gpus=gpus, num_returns=returns, max_retries=_MAX_RETRIES
+        name=name,
+        num_cpus=cpus,
+        num_returns=returns,
+        max_retries=_MAX_RETRIES,
+        runtime_env={"env_vars": {COLD: "1"}} if cold else None,
     )
 
 

@@ -7,15 +7,7 @@ import numpy as np
 import pandas as pd
 
 from .preprocessing import Preprocessor
-from .views import View, make_view
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Preprocessed rows: X float32 (n_rows, n_features), y int32 (n_rows,), both C-contiguous."""
-
-    X: np.ndarray
-    y: np.ndarray
+from .views import Rows, View, make_view
 
 
 @dataclass(frozen=True)

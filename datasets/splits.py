@@ -1,9 +1,12 @@
-"""Seeded, stratified row splits: train / validation / test, and folds of the development rows."""
+"""Seeded, stratified row splits: train / validation / test, and folds of the development rows.
+
+scikit-learn is imported where it is used: a table is checked before Ray starts, and scikit-learn's
+second of import then passes while Ray starts.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from .errors import InputError
 
@@ -46,6 +49,8 @@ def stratified_split(y: np.ndarray, validation: float, test: float, seed: int) -
         test: Share of the test rows, 0 to 1.
         seed: The same seed gives the same split.
     """
+    from sklearn.model_selection import train_test_split
+
     rows = np.arange(len(y))
     development, test_rows = train_test_split(rows, test_size=test, stratify=y, random_state=seed)
     train, validation_rows = train_test_split(
@@ -69,6 +74,8 @@ def stratified_folds(
         stop_share: Share of a fold's remaining rows that early stopping watches.
         seed: The same seed gives the same folds.
     """
+    from sklearn.model_selection import StratifiedKFold, train_test_split
+
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     result = []
     for rest, out_of_fold in splitter.split(development, y[development]):

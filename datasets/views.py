@@ -1,4 +1,7 @@
-"""Balanced views: forms of the training rows with another class balance than nature's."""
+"""Balanced views: forms of the training rows with another class balance than nature's.
+
+Workers import this file to read the shared rows, so it imports no sampler before one is used.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -8,6 +11,14 @@ from typing import Any
 import numpy as np
 
 SMOTE_NEIGHBOURS = 5
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Preprocessed rows: X float32 (n_rows, n_features), y int32 (n_rows,), both C-contiguous."""
+
+    X: np.ndarray
+    y: np.ndarray
 
 
 @dataclass(frozen=True)

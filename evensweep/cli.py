@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .search.stage import StageName
+
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: see the README."""
 
@@ -33,6 +35,11 @@ Positive = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Overrides a key; may be given again."),
+]
+
+Until = Annotated[
+    StageName | None,
+    typer.Option(help="The last stage to do; resume goes on from there. Default: all of them."),
 ]
 
 
@@ -65,6 +72,7 @@ def run(
     name: Annotated[
         str | None, typer.Option(help="The run's name. Default: the sweep's, and the time.")
     ] = None,
+    until: Until = None,
     address: Address = None,
     cpus: Cpus = None,
 ) -> None:
@@ -83,17 +91,19 @@ def run(
         from .search.sweep import create
 
         directory = create(config, name)
-        _execute(directory.root, config, read, directory, address, cpus)
+        _execute(directory.root, config, read, directory, until, address, cpus)
 
 
 @app.command()
-def resume(run_dir: RunDir, address: Address = None, cpus: Cpus = None) -> None:
+def resume(
+    run_dir: RunDir, until: Until = None, address: Address = None, cpus: Cpus = None
+) -> None:
     """Continues a run from its first stage that is not complete."""
     with _clear_errors():
         from .search.sweep import reopen
 
         directory, config, table = reopen(run_dir)
-        _execute(run_dir, config, table, directory, address, cpus)
+        _execute(run_dir, config, table, directory, until, address, cpus)
 
 
 @app.command()
@@ -221,7 +231,13 @@ def _run_name(path: Path) -> str:
 
 
 def _execute(
-    shown: Path, config: Any, table: Any, directory: Any, address: str | None, cpus: int | None
+    shown: Path,
+    config: Any,
+    table: Any,
+    directory: Any,
+    until: StageName | None,
+    address: str | None,
+    cpus: int | None,
 ) -> None:
     """Runs what is not complete of a run, in a Ray session, with a progress display."""
     from rich.console import Console
@@ -245,16 +261,16 @@ def _execute(
             highlight=False,
         )
     try:
-        from .cluster.session import ClusterError, ray_session
+        from .cluster.session import ClusterError
+        from .search.errors import SweepError
         from .search.progress import display_for
-        from .search.stages import SweepError
-        from .search.sweep import execute
+        from .search.sweep import execute, session_for_sweeps
 
-        with ray_session(address, cpus) as session, _signals_interrupt():
+        with session_for_sweeps(address, cpus) as session, _signals_interrupt():
             if session.dashboard:
                 console.print(f"  Ray dashboard: {session.dashboard}", style="dim")
             with display_for(console) as display:
-                finished = execute(config, directory, table, session, display)
+                finished = execute(config, directory, table, session, display, until)
     except KeyboardInterrupt:
         err.print(f"\ninterrupted; go on with: evensweep resume {shown}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -263,6 +279,9 @@ def _execute(
         err.print(f"evensweep: {reason}", style="red", soft_wrap=True, markup=False)
         err.print(f"go on with: evensweep resume {shown}", soft_wrap=True)
         raise typer.Exit(FAILED) from None
+    if finished.summary["status"] != "complete":
+        console.print(f"done up to {until}; go on with: evensweep resume {shown}", soft_wrap=True)
+        return
     console.print(closing(finished.summary, shown))
 
 

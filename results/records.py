@@ -34,6 +34,7 @@ class TrialRecord:
         stage: ``baseline`` or ``search``.
         seed: Of its weights, shuffling and dropout.
         config: Its hyperparameters.
+        bracket: Its set of rungs; one that skips as many of the first levels.
         status: ``waiting``, ``running`` or one of :data:`FINISHED`.
         rung: The epoch budget of the last rung it reached.
         epochs: Epochs trained.
@@ -51,6 +52,7 @@ class TrialRecord:
     stage: str
     seed: int
     config: dict[str, Any]
+    bracket: int = 0
     status: str = "waiting"
     rung: int = 0
     epochs: int = 0
@@ -101,12 +103,18 @@ class SearchRecord:
     Args:
         path: The record file.
         trials: The planned trials, without results.
+
+    Attributes:
+        trials: With what is known so far, by id.
+        replayed: The events that were in the file when it was opened.
+        finished: How many trials are.
     """
 
     def __init__(self, path: Path, trials: Iterable[TrialRecord]) -> None:
         self.path = path
         self.trials = {trial.id: trial for trial in trials}
         self.replayed: list[Progress | End] = []
+        self.finished = 0
 
     @classmethod
     def read(cls, path: Path, trials: Iterable[TrialRecord]) -> Self:
@@ -154,6 +162,7 @@ class SearchRecord:
     def _apply(self, event: Progress | End) -> None:
         trial = self.trials[event.trial]
         if isinstance(event, End):
+            self.finished += not trial.finished
             trial.status = event.status
             trial.checkpoint = event.checkpoint
             trial.error = event.error

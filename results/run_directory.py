@@ -33,6 +33,7 @@ class RunDirectory:
         self.plots = root / "plots"
         self.tune = root / "tune"
         self.search_records = self.tune / "records.jsonl"
+        self.states = self.tune / "states"
         self.log = root / "run.log"
         self.lock = root / ".lock"
 

@@ -1,6 +1,7 @@
 """Asynchronous successive halving over one set of rungs, as a pure decision core."""
 
 import math
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 
 
@@ -19,6 +20,7 @@ class StoppingAsha:
         self.levels = tuple(levels)
         self.reduction_factor = reduction_factor
         self._losses: dict[int, dict[str, float]] = {level: {} for level in self.levels}
+        self._sorted: dict[int, list[float]] = {level: [] for level in self.levels}
 
     def report(self, trial: str, epoch: int, loss: float) -> bool:
         """Records a trial's best loss at the rung ``epoch`` and says whether it trains on.
@@ -30,12 +32,11 @@ class StoppingAsha:
             epoch: One of :attr:`levels`.
             loss: Lower is better; NaN and infinity are worst.
         """
-        rung = self._losses[epoch]
-        rung[trial] = loss if math.isfinite(loss) else math.inf
+        self._record(trial, epoch, loss)
+        rung = self._sorted[epoch]
         # At least one trial goes on, so the first to arrive is never stopped.
         survivors = max(1, len(rung) // self.reduction_factor)
-        worst_surviving = sorted(rung.values())[survivors - 1]
-        return math.isfinite(loss) and loss <= worst_surviving
+        return math.isfinite(loss) and loss <= rung[survivors - 1]
 
     def finish(self, trial: str, epoch: int, loss: float) -> None:
         """Records a trial that ended by itself after ``epoch`` epochs.
@@ -45,7 +46,14 @@ class StoppingAsha:
         """
         for level in self.levels:
             if level >= epoch:
-                self._losses[level][trial] = loss if math.isfinite(loss) else math.inf
+                self._record(trial, level, loss)
+
+    def _record(self, trial: str, level: int, loss: float) -> None:
+        losses, in_order = self._losses[level], self._sorted[level]
+        if trial in losses:
+            del in_order[bisect_left(in_order, losses[trial])]
+        losses[trial] = loss if math.isfinite(loss) else math.inf
+        insort(in_order, losses[trial])
 
     def losses_at(self, level: int) -> dict[str, float]:
         """The losses recorded at a rung, by trial."""

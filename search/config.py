@@ -27,7 +27,9 @@ from ..datasets.views import VIEWS
 from ..trainables.builder import find_module, is_builder, split_reference
 from ..trainables.family import MLP, FamilySpec
 from ..trainables.mlp import HYPERPARAMETERS, MLPConfig
+from .rungs import rung_levels
 from .space import AnyDomain, Scalar, parse_domain
+from .validation_messages import first_problem
 
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Pattern of names that are folders on every system."""
@@ -78,6 +80,7 @@ class SearchConfig(_Section):
     max_epochs: int = Field(default=100, ge=1)
     grace_epochs: int = Field(default=2, ge=1)
     reduction_factor: int = Field(default=3, ge=2)
+    brackets: int = Field(default=1, ge=1)
     metric: Literal["val_loss"] = "val_loss"
     max_failures: int = Field(default=3, ge=0)
 
@@ -88,7 +91,19 @@ class SearchConfig(_Section):
                 f"grace_epochs must not be above max_epochs, got {self.grace_epochs} and "
                 f"{self.max_epochs}"
             )
+        if self.brackets > len(self.levels):
+            raise ValueError(
+                f"brackets must be at most {len(self.levels)}, as many as there are rung levels, "
+                f"got {self.brackets}"
+            )
         return self
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Rung levels of the first bracket, in epochs; bracket b leaves the first b out."""
+        if self.scheduler == "fifo":
+            return (self.max_epochs,)
+        return rung_levels(self.grace_epochs, self.max_epochs, self.reduction_factor)
 
 
 class CrossValidationConfig(_Section):
@@ -255,7 +270,7 @@ class SweepConfig(_Section):
         try:
             return cls.model_validate(dict(raw))
         except ValidationError as error:
-            raise InputError(f"{source}: {_first_problem(error, cls, raw)}") from error
+            raise InputError(f"{source}: {first_problem(error, cls, raw)}") from error
 
     @classmethod
     def from_yaml(cls, path: Path) -> SweepConfig:
@@ -340,53 +355,3 @@ def _try_value(where: str, name: str, value: Scalar) -> None:
         MLPConfig.from_mapping({name: value})
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
-
-
-_PLAIN_MESSAGES = {
-    "model_type": "it must hold keys",
-    "dict_type": "it must hold keys",
-    "tuple_type": "it must be a list such as [a, b]",
-    "too_short": "it has too few items",
-    "too_long": "it has too many items",
-    "path_type": "it must be a path",
-}
-"""Wordings for messages of Pydantic's that name Python types."""
-
-
-def _first_problem(error: ValidationError, model: type[BaseModel], raw: Mapping[str, Any]) -> str:
-    """The first problem of a validation, in one sentence."""
-    problem = error.errors()[0]
-    path = [str(part) for part in problem["loc"]]
-    where = ".".join(path)
-    if problem["type"] in {"extra_forbidden", "invalid_key"}:
-        section: Any = model
-        for part in path[:-1]:
-            field = getattr(section, "model_fields", {}).get(part)
-            section = field.annotation if field else None
-        known = list(getattr(section, "model_fields", {}))
-        hint = nearest(path[-1], known) or (f"; known keys: {', '.join(known)}" if known else "")
-        return f"'{where}' is not a known key{hint}"
-    if problem["type"] == "value_error":
-        return f"{where}: {problem['ctx']['error']}" if where else str(problem["ctx"]["error"])
-    written = _written(problem["loc"], raw)
-    if len(written) < len(path):
-        return f"{'.'.join(written)}: this is no value for it, got {_short(problem['input'])}"
-    message = _PLAIN_MESSAGES.get(problem["type"], problem["msg"])
-    return f"{where}: {message[0].lower()}{message[1:]}, got {_short(problem['input'])}"
-
-
-def _written(location: Iterable[str | int], raw: Any) -> list[str]:
-    """The part of a location that stands in the input; Pydantic adds the types of a union to it."""
-    path = []
-    for part in location:
-        try:
-            raw = raw[part]
-        except (KeyError, IndexError, TypeError):
-            break
-        path.append(str(part))
-    return path
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,4 +1,4 @@
-"""Cross-validates the best trials in parallel: one Ray task a configuration and fold."""
+"""Cross-validates the best trials in parallel, on the workers that searched."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -10,16 +10,18 @@ import pandas as pd
 import ray
 
 from ..cluster.tasks import task
-from ..datasets.preparation import Prepared, Rows, prepare, transformed
+from ..datasets.preparation import Prepared, prepare, transformed
 from ..datasets.splits import Fold
 from ..datasets.table import Table
 from ..results.files import replacing
 from ..results.metrics import accuracy, log_loss
 from ..results.records import TrialRecord
 from ..results.run_directory import RunDirectory
-from ..trainables.folds import FoldOutcome, train_fold
+from ..trainables.tune_adapter import FoldModel, Report, SharedRows, TrialSpec
 from .config import SweepConfig
+from .errors import SweepError
 from .plan import child_seed
+from .pool import TrainingPool
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +40,66 @@ class FoldFigures:
     seconds: float
 
 
+@dataclass(frozen=True)
+class FoldData:
+    """References to what a fold's trainings read, and to the preprocessing fitted for them."""
+
+    rows: SharedRows
+    preprocessor: ray.ObjectRef
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """A fold's training, as it is kept on disk.
+
+    Attributes:
+        model: The network and its out-of-fold predictions.
+        best_epoch: From 1; 0 if the training diverged before a first finite epoch.
+        seconds: Training time on the worker.
+    """
+
+    model: FoldModel
+    best_epoch: int
+    seconds: float
+
+
+def prepare_folds(config: SweepConfig, table: Table, folds: Sequence[Fold]) -> list[FoldData]:
+    """Starts to fit preprocessing and balancing again in every fold, on its training part alone.
+
+    One fold after another in one process that takes no slot from the trainings beside it; who gets
+    a reference waits until its fold is there.
+    """
+    table_ref = ray.put((table.features, table.target))
+    prepared: list[FoldData] = []
+    for number, fold in enumerate(folds):
+        preprocessor, watched, out_of_fold, *views = task(
+            _prepare_fold,
+            f"prepare fold {number}",
+            cpus=0,
+            returns=len(config.views) + 3,
+            cold=True,
+        ).remote(
+            table_ref,
+            fold,
+            config.views,
+            child_seed(config.seed, "fold", number),
+            prepared[-1].preprocessor if prepared else None,
+        )
+        shared = SharedRows(dict(zip(config.views, views, strict=True)), watched, out_of_fold)
+        prepared.append(FoldData(shared, preprocessor))
+    return prepared
+
+
 def cross_validate(
     config: SweepConfig,
     run: RunDirectory,
     table: Table,
     folds: Sequence[Fold],
     candidates: Sequence[TrialRecord],
+    workers: Callable[[], tuple[TrainingPool, Sequence[FoldData]]],
     on_fold: Callable[[FoldFigures], None],
 ) -> tuple[list[FoldFigures], np.ndarray]:
     """Trains every candidate on every fold; fold models already on disk are not trained again.
-
-    Preprocessing and balancing are fitted again inside each fold, on its training part alone.
 
     Args:
         config: The sweep.
@@ -56,31 +107,44 @@ def cross_validate(
         table: The whole table.
         folds: Of the development rows.
         candidates: The trials to cross-validate.
-        on_fold: Called as each fold of a candidate is done.
+        workers: Gives the workers and their data; called if there is anything to train.
+        on_fold: Called as each fold of a candidate is done, on another thread.
 
     Returns:
         The figures of all folds, and the out-of-fold probabilities of the positive class, float64
         of shape (n_candidates, n_rows_of_the_table), NaN for rows that are in no fold.
     """
-    table_ref = ray.put((table.features, table.target))
     oof = np.full((len(candidates), len(table.target)), np.nan)
     figures: list[FoldFigures] = []
-    for number, trial_index, outcome in _outcomes(config, run, table_ref, folds, candidates):
-        trial, rows = candidates[trial_index], folds[number].out_of_fold
-        oof[trial_index, rows] = outcome.out_of_fold
+    positions = {trial.id: index for index, trial in enumerate(candidates)}
+
+    def take(trial: TrialRecord, number: int, result: FoldResult) -> None:
+        rows, predicted = folds[number].out_of_fold, result.model.out_of_fold
+        oof[positions[trial.id], rows] = predicted
         figures.append(
             FoldFigures(
                 trial=trial.id,
                 view=trial.view,
                 fold=number,
                 rows=len(rows),
-                val_loss=log_loss(table.target[rows], outcome.out_of_fold),
-                val_accuracy=accuracy(table.target[rows], outcome.out_of_fold),
-                best_epoch=outcome.best_epoch,
-                seconds=outcome.seconds,
+                val_loss=log_loss(table.target[rows], predicted),
+                val_accuracy=accuracy(table.target[rows], predicted),
+                best_epoch=result.best_epoch,
+                seconds=result.seconds,
             )
         )
         on_fold(figures[-1])
+
+    missing: dict[str, tuple[TrialRecord, int]] = {}
+    for number in range(len(folds)):
+        for trial in candidates:
+            if run.fold(trial.id, number).exists() and run.preprocessor(number).exists():
+                take(trial, number, load_fold(run, trial.id, number))
+            else:
+                missing[f"{trial.id}-fold-{number:02d}"] = (trial, number)
+    if missing:
+        pool, data = workers()
+        pool.train(_specs(missing), _FoldListener(run, missing, data, take))
     figures.sort(key=lambda row: (row.view, row.trial, row.fold))
     return figures, oof
 
@@ -90,100 +154,96 @@ def figures_frame(figures: Sequence[FoldFigures]) -> pd.DataFrame:
     return pd.DataFrame([asdict(row) for row in figures])
 
 
-def load_fold(run: RunDirectory, trial: str, fold: int) -> FoldOutcome:
+def load_fold(run: RunDirectory, trial: str, fold: int) -> FoldResult:
     """A fold model that :func:`cross_validate` wrote."""
     with np.load(run.fold(trial, fold), allow_pickle=False) as arrays:
         weights = [arrays[f"weight_{i}"] for i in range(len(arrays.files) - 5)]
-        return FoldOutcome(
-            weights=weights,
-            log_odds_shift=float(arrays["log_odds_shift"]),
-            out_of_fold=arrays["out_of_fold"],
-            n_features=int(arrays["n_features"]),
+        return FoldResult(
+            model=FoldModel(
+                weights=weights,
+                log_odds_shift=float(arrays["log_odds_shift"]),
+                out_of_fold=arrays["out_of_fold"],
+                n_features=int(arrays["n_features"]),
+            ),
             best_epoch=int(arrays["best_epoch"]),
             seconds=float(arrays["seconds"]),
         )
 
 
-def _outcomes(
-    config: SweepConfig,
-    run: RunDirectory,
-    table_ref: Any,
-    folds: Sequence[Fold],
-    candidates: Sequence[TrialRecord],
-) -> Iterator[tuple[int, int, FoldOutcome]]:
-    """(fold, candidate, outcome), those on disk first, then as their tasks finish."""
-    missing: list[tuple[int, list[int]]] = []
-    for number in range(len(folds)):
-        undone = []
-        for index, trial in enumerate(candidates):
-            if run.fold(trial.id, number).exists() and run.preprocessor(number).exists():
-                yield number, index, load_fold(run, trial.id, number)
-            else:
-                undone.append(index)
-        if undone:
-            missing.append((number, undone))
+def _specs(missing: dict[str, tuple[TrialRecord, int]]) -> Iterator[TrialSpec]:
+    for name, (trial, number) in missing.items():
+        yield TrialSpec(
+            trial=name,
+            view=trial.view,
+            seed=child_seed(trial.seed, "fold", number),
+            hyperparameters=trial.config,
+            fold=number,
+        )
 
-    cpus, gpus = config.resources.cpus, config.resources.gpus
-    views = list(dict.fromkeys(trial.view for trial in candidates))
-    running: dict[Any, tuple[int, int]] = {}
-    preprocessors: dict[int, Any] = {}
-    for number, undone in missing:
-        preprocessors[number], watched, X_oof, *view_refs = task(
-            _prepare_fold, f"prepare fold {number}", cpus=cpus, returns=len(views) + 3
-        ).remote(table_ref, folds[number], views, child_seed(config.seed, "fold", number))
-        by_name = dict(zip(views, view_refs, strict=True))
-        for index in undone:
-            trial = candidates[index]
-            view = by_name[trial.view]
-            training = task(train_fold, f"{trial.id} fold {number}", cpus=cpus, gpus=gpus).remote(
-                trial.config,
-                view,
-                watched,
-                X_oof,
-                keys=(view.hex(), watched.hex()),
-                seed=child_seed(trial.seed, "fold", number),
-                patience=config.training.patience,
-                max_epochs=config.search.max_epochs,
-                family=config.family,
-            )
-            running[training] = (number, index)
-    while running:
-        [training], _ = ray.wait(list(running), num_returns=1)
-        number, index = running.pop(training)
-        if number in preprocessors:
-            with replacing(run.preprocessor(number)) as path:
-                ray.get(preprocessors.pop(number)).save(path)
-        outcome = ray.get(training)
-        _save_fold(run, candidates[index].id, number, outcome)
-        yield number, index, outcome
+
+class _FoldListener:
+    """Writes every fold model as soon as it is there."""
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        trainings: dict[str, tuple[TrialRecord, int]],
+        data: Sequence[FoldData],
+        take: Callable[[TrialRecord, int, FoldResult], None],
+    ) -> None:
+        self._run = run
+        self._trainings = trainings
+        self._data = data
+        self._take = take
+
+    def on_start(self, trial: str) -> None:
+        pass
+
+    def on_report(self, trial: str, report: Report) -> bool:
+        if report.fold_model is None:
+            return True
+        record, number = self._trainings[trial]
+        if not self._run.preprocessor(number).exists():
+            with replacing(self._run.preprocessor(number)) as path:
+                ray.get(self._data[number].preprocessor).save(path)
+        result = FoldResult(report.fold_model, report.best_epoch, report.seconds)
+        _save_fold(self._run, record.id, number, result)
+        self._take(record, number, result)
+        return False
+
+    def on_error(self, trial: str, error: str) -> None:
+        raise SweepError(f"the training of {trial} failed: {error}")
 
 
 def _prepare_fold(
-    table: tuple[pd.DataFrame, np.ndarray], fold: Fold, views: Sequence[str], seed: int
+    table: tuple[pd.DataFrame, np.ndarray],
+    fold: Fold,
+    views: Sequence[str],
+    seed: int,
+    after: Any,  # what the fold before returns, so that they come one after another
 ) -> tuple[Any, ...]:
     features, target = table
     prepared: Prepared = prepare(
         features, target, fit=fold.fit, watch=fold.stop, views=views, seed=seed
     )
-    out_of_fold: Rows = transformed(prepared.preprocessor, features, target, fold.out_of_fold)
     return (
         prepared.preprocessor,
         prepared.watched,
-        out_of_fold.X,
+        transformed(prepared.preprocessor, features, target, fold.out_of_fold).X,
         *(prepared.views[name] for name in views),
     )
 
 
-def _save_fold(run: RunDirectory, trial: str, fold: int, outcome: FoldOutcome) -> None:
-    arrays: dict[str, Any] = {f"weight_{i}": w for i, w in enumerate(outcome.weights)}
+def _save_fold(run: RunDirectory, trial: str, fold: int, result: FoldResult) -> None:
+    arrays: dict[str, Any] = {f"weight_{i}": w for i, w in enumerate(result.model.weights)}
     with replacing(run.fold(trial, fold)) as path, path.open("wb") as file:
         np.savez(
             file,
             allow_pickle=False,
-            log_odds_shift=outcome.log_odds_shift,
-            out_of_fold=outcome.out_of_fold,
-            n_features=outcome.n_features,
-            best_epoch=outcome.best_epoch,
-            seconds=outcome.seconds,
+            log_odds_shift=result.model.log_odds_shift,
+            out_of_fold=result.model.out_of_fold,
+            n_features=result.model.n_features,
+            best_epoch=result.best_epoch,
+            seconds=result.seconds,
             **arrays,
         )

@@ -9,6 +9,7 @@ import numpy as np
 from ..results.records import TrialRecord
 from ..trainables.mlp import MLPConfig
 from .config import SweepConfig
+from .rungs import bracket_sizes, deal
 from .space import sample
 
 
@@ -40,7 +41,8 @@ def plan_trials(config: SweepConfig) -> list[TrialRecord]:
         for view in config.views
     ]
     digits = len(str(config.search.trials - 1))
-    for number in range(config.search.trials):
+    sizes = bracket_sizes(config.search.brackets, config.search.reduction_factor)
+    for number, bracket in zip(range(config.search.trials), deal(sizes), strict=False):
         for view in config.views:
             seed = child_seed(config.seed, view, number)
             drawn = sample(config.space, np.random.default_rng(seed))
@@ -51,6 +53,7 @@ def plan_trials(config: SweepConfig) -> list[TrialRecord]:
                     stage="search",
                     seed=seed,
                     config=_whole(config, {**shared, **drawn}),
+                    bracket=bracket,
                 )
             )
     return trials

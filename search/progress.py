@@ -1,9 +1,11 @@
 """What a user sees while a sweep runs: a live line a view in a terminal, a plain line elsewhere."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..results.records import SearchRecord, TrialRecord, best_trials
-from .cross_validation import FoldFigures
+
+if TYPE_CHECKING:
+    from .cross_validation import FoldFigures
 
 _PLAIN_INTERVAL = 15.0
 """Seconds between the plain lines of a log."""

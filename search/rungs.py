@@ -1,10 +1,13 @@
-"""Rung levels: the epoch budgets at which trials are compared. Pure integer arithmetic."""
+"""Rung levels, the epoch budgets at which trials are compared, and brackets of them.
+
+Pure integer arithmetic: floating logarithms lose a level for R=243, η=3.
+"""
+
+from collections.abc import Iterator, Sequence
 
 
 def rung_levels(grace_epochs: int, max_epochs: int, reduction_factor: int) -> tuple[int, ...]:
     """The levels r, rη, rη², … below R, and R itself (Li et al. 2020, ASHA, with s = 0).
-
-    Counted with integers, because floating logarithms lose a level for R=243, η=3.
 
     Args:
         grace_epochs: r, the first level.
@@ -26,3 +29,29 @@ def rung_levels(grace_epochs: int, max_epochs: int, reduction_factor: int) -> tu
         levels.append(level)
         level *= reduction_factor
     return (*levels, max_epochs)
+
+
+def bracket_sizes(brackets: int, reduction_factor: int) -> tuple[int, ...]:
+    """Trials of each bracket in one iteration of Hyperband, the most aggressive bracket first.
+
+    ``n_s = ceil((s_max + 1) / (s + 1) · η^s)`` for s = s_max, …, 0 (Li et al. 2018, algorithm 1):
+    every bracket gets about the same epochs.
+
+    Args:
+        brackets: s_max + 1, at least 1.
+        reduction_factor: η, at least 2.
+    """
+    return tuple(-(-brackets * reduction_factor**s // (s + 1)) for s in reversed(range(brackets)))
+
+
+def deal(sizes: Sequence[int]) -> Iterator[int]:
+    """Brackets for trial 0, 1, 2, …, without end, in the proportions of ``sizes``.
+
+    Each trial goes to the bracket that is furthest behind its share, so that every prefix keeps
+    the proportions as well as whole trials can; ties go to the first.
+    """
+    dealt = [0] * len(sizes)
+    while True:
+        bracket = min(range(len(sizes)), key=lambda b: ((dealt[b] + 1) / sizes[b], b))
+        dealt[bracket] += 1
+        yield bracket

@@ -3,11 +3,10 @@
 import logging
 import platform
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,39 +29,26 @@ from ..results.records import (
     trials_from_frame,
 )
 from ..results.references import REFERENCES, reference_probabilities
-from ..results.report import write_report
 from ..results.run_directory import RunDirectory
 from ..results.summary import write_summary
 from ..trainables.exported import FORMAT, MANIFEST, keras_files, score_exported
-from ..trainables.tune_adapter import STATE_FILE
+from ..trainables.tune_adapter import SharedRows
 from .config import SweepConfig
-from .cross_validation import cross_validate, figures_frame, load_fold
-from .experiment import run_search
+from .cross_validation import (
+    FoldData,
+    cross_validate,
+    figures_frame,
+    load_fold,
+    prepare_folds,
+)
+from .errors import SweepError
+from .experiment import open_pool, run_search
 from .plan import child_seed, plan_trials
+from .pool import TrainingPool
 from .progress import Display
+from .stage import Stage, StageName
 
 log = logging.getLogger(__name__)
-
-
-class SweepError(RuntimeError):
-    """The sweep can't go on; the message says why."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One step of a run.
-
-    Attributes:
-        name: For progress, logs and ``stage_seconds``.
-        title: What a user is told it does.
-        output: Exists when, and only when, the stage is complete.
-        work: Does the stage and leaves ``output`` as its last act.
-    """
-
-    name: str
-    title: str
-    output: Path
-    work: Callable[[], None]
 
 
 class Stages:
@@ -82,42 +68,59 @@ class Stages:
         self.run = run
         self.table = table
         self.display = display
+        self._workers: tuple[TrainingPool, list[FoldData]] | None = None
+        self._until: StageName | None = None
+        self._closing = ExitStack()
 
     def all(self) -> list[Stage]:
         """The stages in order."""
         run = self.run
         return [
-            Stage("prepare", "preparing the data", run.dataset, self._prepare),
-            Stage("search", "searching", run.trials, self._search),
+            Stage(StageName.PREPARE, "preparing the data", run.dataset, self._prepare),
+            Stage(StageName.SEARCH, "searching", run.trials, self._search),
             Stage(
-                "cross_validation", "cross-validating", run.cross_validation, self._cross_validate
+                StageName.CROSS_VALIDATION,
+                "cross-validating",
+                run.cross_validation,
+                self._cross_validate,
             ),
-            Stage("ensemble", "selecting the ensemble", run.ensemble, self._select),
-            Stage("export", "exporting the model", run.model, self._export),
-            Stage("test", "testing once", run.test_predictions, self._test),
-            Stage("report", "writing the report", run.report, self._report),
+            Stage(StageName.ENSEMBLE, "selecting the ensemble", run.ensemble, self._select),
+            Stage(StageName.EXPORT, "exporting the model", run.model, self._export),
+            Stage(StageName.TEST, "testing once", run.test_predictions, self._test),
+            Stage(StageName.REPORT, "writing the report", run.report, self._report),
         ]
 
-    def execute(self) -> dict[str, Any]:
+    def execute(self, until: StageName | None = None) -> dict[str, Any]:
         """Does every stage that is not complete yet, and returns the summary.
+
+        Args:
+            until: The last stage to do; None does all.
 
         Raises:
             SweepError: A stage can't be done; what the earlier ones wrote stays.
         """
-        for stage in self.all():
-            if stage.output.exists():
-                log.info("%s: complete already", stage.name)
-                continue
-            self.display.stage(stage.title)
-            log.info("%s: starts", stage.name)
-            started = time.perf_counter()
-            try:
-                stage.work()
-            finally:
-                self._add_seconds(stage.name, time.perf_counter() - started)
-            write_summary(self.run, "running")
-            log.info("%s: complete", stage.name)
+        self._until = until
+        stages = self.all()
+        with self._closing:
+            for stage in stages:
+                if stage.output.exists():
+                    log.info("%s: complete already", stage.name)
+                else:
+                    self._do(stage)
+                if stage.name == until and stage is not stages[-1]:
+                    return write_summary(self.run, "running")
         return write_summary(self.run, "complete")
+
+    def _do(self, stage: Stage) -> None:
+        self.display.stage(stage.title)
+        log.info("%s: starts", stage.name)
+        started = time.perf_counter()
+        try:
+            stage.work()
+        finally:
+            self._add_seconds(stage.name, time.perf_counter() - started)
+        write_summary(self.run, "running")
+        log.info("%s: complete", stage.name)
 
     @cached_property
     def split(self) -> Split:
@@ -175,10 +178,28 @@ class Stages:
             },
         )
 
+    def _open_workers(self) -> tuple[TrainingPool, list[FoldData]]:
+        """The workers of the search and the cross-validation, started at the first call."""
+        if self._workers is None:
+            # Fold data is prepared beside the search, unless this session ends with the search.
+            folds = (
+                prepare_folds(self.config, self.table, self.folds)
+                if self._until is not StageName.SEARCH
+                else []
+            )
+            rows: dict[int | None, SharedRows] = {n: fold.rows for n, fold in enumerate(folds)}
+            if not self.run.trials.exists():
+                rows[None] = SharedRows.put(self.prepared)
+            pool = open_pool(self.config, self.run, rows)
+            self._workers = self._closing.enter_context(pool), folds
+        return self._workers
+
     def _search(self) -> None:
         record = SearchRecord.open(self.run.search_records, plan_trials(self.config))
         self.display.search(record, self.config.views)
-        run_search(self.config, self.run, record, self.prepared, self.display.refresh)
+        if record.finished < len(record.trials):
+            pool, _ = self._open_workers()
+            run_search(self.config.search, self.run, record, pool, self.display.refresh)
         trials = list(record.trials.values())
         for view in self.config.views:
             if not best_trials(trials, view, 1):
@@ -197,7 +218,7 @@ class Stages:
             best = best_trials(trials, view, self.config.cross_validation.top_k)
             for trial in best:
                 if trial.checkpoint is not None:
-                    path = self.run.root / trial.checkpoint / STATE_FILE
+                    path = self.run.root / trial.checkpoint
                     with np.load(path, allow_pickle=False) as arrays:
                         columns[trial.id] = arrays["best_val_probabilities"].astype(np.float64)
             available = [columns[trial.id] for trial in best if trial.id in columns]
@@ -212,13 +233,20 @@ class Stages:
 
     def _cross_validate(self) -> None:
         candidates = self._candidates()
+        self.display.folds(len(candidates) * len(self.folds))
+        figures, oof = cross_validate(
+            self.config,
+            self.run,
+            self.table,
+            self.folds,
+            candidates,
+            self._open_workers,
+            self.display.fold_done,
+        )
+        # The workers' slots are free for others now.
+        self._closing.close()
         references = self._reference_tasks(
             [(np.sort(np.concatenate([f.fit, f.stop])), f.out_of_fold) for f in self.folds]
-        )
-        total = len(candidates) * len(self.folds)
-        self.display.folds(total)
-        figures, oof = cross_validate(
-            self.config, self.run, self.table, self.folds, candidates, self.display.fold_done
         )
         rows = self.split.development
         columns: dict[str, np.ndarray] = {"row": rows, "target": self.table.target[rows]}
@@ -242,7 +270,7 @@ class Stages:
         seed = child_seed(self.config.seed, "references")
         return {
             name: [
-                task(reference_probabilities, f"reference {name}", cpus=1).remote(
+                task(reference_probabilities, f"reference {name}", cpus=1, cold=True).remote(
                     name, features, target, fit, predict, seed
                 )
                 for fit, predict in parts
@@ -293,8 +321,8 @@ class Stages:
             networks[trial] = [load_fold(self.run, trial, n) for n in range(len(self.folds))]
             pending[trial] = task(keras_files, f"export {trial}", cpus=1).remote(
                 configs[trial],
-                networks[trial][0].n_features,
-                [fold.weights for fold in networks[trial]],
+                networks[trial][0].model.n_features,
+                [fold.model.weights for fold in networks[trial]],
                 self.config.family,
             )
         with replacing(self.run.model) as folder:
@@ -312,7 +340,7 @@ class Stages:
                 for number, content in enumerate(ray.get(pending[trial])):
                     file = f"members/{trial}/fold-{number:02d}.keras"
                     (folder / file).write_bytes(content)
-                    shift = networks[trial][number].log_odds_shift
+                    shift = networks[trial][number].model.log_odds_shift
                     entries.append({"file": file, "log_odds_shift": shift})
                 members.append({**member, "networks": entries})
             write_json(
@@ -340,6 +368,9 @@ class Stages:
         write_parquet(self.run.test_predictions, pd.DataFrame(columns))
 
     def _report(self) -> None:
+        # matplotlib is needed here only.
+        from ..results.report import write_report
+
         write_report(self.run, write_summary(self.run, "running"))
 
     def _add_seconds(self, stage: str, seconds: float) -> None:

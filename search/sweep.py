@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -16,14 +17,22 @@ from ..datasets.errors import InputError
 from ..datasets.table import Table
 from ..results.files import exclusive, read_json, write_json, write_text
 from ..results.run_directory import RunDirectory
-from ..results.summary import write_summary
 from .config import RUN_NAME, SweepConfig
 from .intake import read_table
 from .progress import Display
 from .run import Run
-from .stages import Stages, describe_environment
+from .stage import StageName
 
 log = logging.getLogger(__name__)
+
+_PACKAGE = __name__.partition(".")[0]
+_DRIVER_MODULES = (
+    f"{_PACKAGE}.datasets.preparation",
+    f"{_PACKAGE}.results.summary",
+    "imblearn.over_sampling",
+    "imblearn.under_sampling",
+)
+"""What the driver needs before the search can start."""
 
 
 class Sweep:
@@ -53,6 +62,7 @@ class Sweep:
         address: str | None = None,
         cpus: int | None = None,
         display: Display | None = None,
+        until: StageName | None = None,
     ) -> Run:
         """Runs every stage, and returns the finished run.
 
@@ -61,6 +71,7 @@ class Sweep:
             address: Of a Ray cluster; None starts Ray on this machine.
             cpus: CPUs for Ray on this machine; None takes all.
             display: Shows the progress; None shows nothing.
+            until: The last stage to do; None does all.
 
         Raises:
             InputError: The run directory can't be made.
@@ -68,8 +79,25 @@ class Sweep:
             ClusterError: Ray can't be started or reached.
         """
         run = create(self.config, name)
-        with ray_session(address, cpus) as session:
-            return execute(self.config, run, self.table, session, display or Display())
+        with session_for_sweeps(address, cpus) as session:
+            return execute(self.config, run, self.table, session, display or Display(), until)
+
+
+def session_for_sweeps(
+    address: str | None = None, cpus: int | None = None
+) -> AbstractContextManager[Session]:
+    """A Ray session; the slow imports of driver and workers pass while it starts.
+
+    Args and errors are those of :func:`~evensweep.cluster.session.ray_session`.
+    """
+
+    def import_for_driver() -> None:
+        for module in _DRIVER_MODULES:
+            importlib.import_module(module)
+
+    return ray_session(
+        address, cpus, preload=[f"{_PACKAGE}.search.worker_start"], meanwhile=import_for_driver
+    )
 
 
 def create(config: SweepConfig, name: str | None = None) -> RunDirectory:
@@ -101,6 +129,7 @@ def resume(
     address: str | None = None,
     cpus: int | None = None,
     display: Display | None = None,
+    until: StageName | None = None,
 ) -> Run:
     """Continues a run from its first stage that is not complete.
 
@@ -110,6 +139,7 @@ def resume(
         address: Of a Ray cluster; None starts Ray on this machine.
         cpus: CPUs for Ray on this machine; None takes all.
         display: Shows the progress; None shows nothing.
+        until: The last stage to do; None does all.
 
     Raises:
         InputError: There is no run, or its table has changed.
@@ -117,8 +147,8 @@ def resume(
         ClusterError: Ray can't be started or reached.
     """
     run, config, table = reopen(root, data)
-    with ray_session(address, cpus) as session:
-        return execute(config, run, table, session, display or Display())
+    with session_for_sweeps(address, cpus) as session:
+        return execute(config, run, table, session, display or Display(), until)
 
 
 def reopen(
@@ -143,15 +173,23 @@ def reopen(
 
 
 def execute(
-    config: SweepConfig, run: RunDirectory, table: Table, session: Session, display: Display
+    config: SweepConfig,
+    run: RunDirectory,
+    table: Table,
+    session: Session,
+    display: Display,
+    until: StageName | None = None,
 ) -> Run:
     """Does the stages of a run that are not complete, inside an open Ray session."""
+    from ..results.summary import write_summary
+    from .stages import Stages, describe_environment
+
     with _alone(run), _log_file(run.log):
         if not run.environment.exists():
             write_json(run.environment, describe_environment(config, session.cpus))
         write_summary(run, "running")
         try:
-            Stages(config, run, table, display).execute()
+            Stages(config, run, table, display).execute(until)
         except Exception as error:
             log.exception("the run failed")
             write_summary(run, "failed", error=str(error))
@@ -183,7 +221,7 @@ def _log_file(path: Path) -> Iterator[None]:
     """Sends the package's log records, and Ray's, to the run's log and not to the terminal."""
     handler = _RunLog(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    loggers = [logging.getLogger(name) for name in (__name__.partition(".")[0], "ray")]
+    loggers = [logging.getLogger(name) for name in (_PACKAGE, "ray")]
     before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
     for logger, level in zip(loggers, (logging.INFO, logging.WARNING), strict=True):
         logger.handlers, logger.level, logger.propagate = [handler], level, False

@@ -1,6 +1,7 @@
 """Sets TensorFlow up for a worker process; imported before anything else touches TensorFlow."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,7 +25,25 @@ def _without_native_messages() -> Iterator[None]:
         os.close(stream)
 
 
-with _without_native_messages():
+@contextmanager
+def _without_keras() -> Iterator[None]:
+    """Lets TensorFlow find no Keras while it is imported.
+
+    TensorFlow imports Keras to fill optional registries, and Keras imports scikit-learn and
+    matplotlib: more than half of the time. A search never needs them; who builds a Keras model
+    imports Keras then.
+    """
+    if "keras" in sys.modules:
+        yield
+        return
+    sys.modules["keras"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["keras"]
+
+
+with _without_native_messages(), _without_keras():
     import tensorflow as tf
 
     _gpus = tf.config.list_physical_devices("GPU")

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from ..results.files import replacing
 from .family import Network
 from .program import ResidentRows
 
@@ -21,8 +23,7 @@ class Ending(StrEnum):
     DIVERGED = "diverged"  # a loss was NaN or infinite
 
 
-@dataclass(frozen=True)
-class EpochRecord:
+class EpochRecord(NamedTuple):
     """A row of a training's history; losses in nats a row, ``epoch`` counted from 1."""
 
     epoch: int
@@ -69,6 +70,7 @@ class Training:
         self.best_val_loss = float("inf")
         self.best_val_accuracy = 0.0
         self.best_val_probabilities = np.zeros(int(data.validation.y.shape[0]), np.float32)
+        self.last_epochs: list[EpochRecord] = []
         self._state = network.initial_state
         network.load(self._state)
         self.best_weights = network.weights()
@@ -101,6 +103,7 @@ class Training:
             if self.ending is None and self.epoch >= self.max_epochs:
                 self.ending = Ending.COMPLETED
         self._state = self.network.state()
+        self.last_epochs = history
         return history
 
     def predict(self, X: np.ndarray) -> np.ndarray:
@@ -115,25 +118,28 @@ class Training:
         return self.network.predict(self.best_weights, X, self.data.log_odds_shift)
 
     def save(self, path: Path) -> None:
-        """Writes the whole state as an ``.npz`` of plain arrays, nothing pickled."""
-        np.savez(
-            path,
-            allow_pickle=False,
-            epoch=self.epoch,
-            ending=str(self.ending or ""),
-            best_epoch=self.best_epoch,
-            best_val_loss=self.best_val_loss,
-            best_val_accuracy=self.best_val_accuracy,
-            best_val_probabilities=self.best_val_probabilities,
-            **{_BEST_WEIGHT.format(i): w for i, w in enumerate(self.best_weights)},
-            **self._state,
-        )
+        """Writes the whole state, atomically, as an ``.npz`` of plain arrays, nothing pickled."""
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(
+                file,
+                allow_pickle=False,
+                epoch=self.epoch,
+                ending=str(self.ending or ""),
+                last_epochs=np.array(self.last_epochs),
+                best_epoch=self.best_epoch,
+                best_val_loss=self.best_val_loss,
+                best_val_accuracy=self.best_val_accuracy,
+                best_val_probabilities=self.best_val_probabilities,
+                **{_BEST_WEIGHT.format(i): w for i, w in enumerate(self.best_weights)},
+                **self._state,
+            )
 
     def restore(self, path: Path) -> None:
         """Takes over the state that :meth:`save` wrote for the same configuration."""
         with np.load(path, allow_pickle=False) as arrays:
             self.epoch = int(arrays["epoch"])
             self.ending = Ending(str(arrays["ending"])) if str(arrays["ending"]) else None
+            self.last_epochs = [EpochRecord(int(e), *row) for e, *row in arrays["last_epochs"]]
             self.best_epoch = int(arrays["best_epoch"])
             self.best_val_loss = float(arrays["best_val_loss"])
             self.best_val_accuracy = float(arrays["best_val_accuracy"])

@@ -6,23 +6,95 @@ The driver imports this file to hand the class to Tune; TensorFlow is imported o
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import ray
 from ray import tune
 
-from ..datasets.preparation import Prepared, Rows
-from ..datasets.views import View
+from ..datasets.views import Rows, View
 from .family import MLP, FamilySpec, load_family
 
 if TYPE_CHECKING:
-    from .training import Training, TrainingData
+    from ..datasets.preparation import Prepared
+    from .training import EpochRecord, Training, TrainingData
 
-STATE_FILE = "state.npz"
-"""Name of the arrays inside a Tune checkpoint."""
+REPORT = "report"
+"""Key of the :class:`Report` in a Tune result."""
+
+_RESIDENT_VIEWS = 4
+"""Views a worker keeps in device memory, more only if a sweep has more: folds come one after
+another, so that those of two folds are enough."""
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """What a worker trains; a trial's Tune configuration.
+
+    Attributes:
+        trial: Id of the trial.
+        view: The view it trains on.
+        seed: Of its weights, shuffling and dropout.
+        hyperparameters: Of the family.
+        bracket: How many of the first rung levels it leaves out.
+        fold: The fold whose rows it trains on, without rungs; None for the search's rows.
+    """
+
+    trial: str
+    view: str
+    seed: int
+    hyperparameters: dict[str, Any]
+    bracket: int = 0
+    fold: int | None = None
+
+
+@dataclass(frozen=True)
+class FoldModel:
+    """A fold's network and its predictions.
+
+    Attributes:
+        weights: The best epoch's, in Keras' order.
+        log_odds_shift: What its predictions were shifted by, to the natural prior.
+        out_of_fold: Natural-prior probability of the positive class for the fold's out-of-fold
+            rows, float32 of shape (n_out_of_fold,).
+        n_features: Columns of the fold's feature matrix.
+    """
+
+    weights: list[np.ndarray]
+    log_odds_shift: float
+    out_of_fold: np.ndarray
+    n_features: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far a training is: the figures of the step that led there.
+
+    Attributes:
+        rung: The level it trained to.
+        epochs: Epochs trained in all; fewer than ``rung`` when it ended by itself.
+        best_epoch: Epoch of the lowest validation loss, from 1.
+        best_val_loss: In nats a row, natural prior; infinite before the first finite epoch.
+        best_val_accuracy: At the same epoch.
+        seconds: Time of the step on the worker.
+        history: The epochs of the step.
+        ending: Why the training came to its end by itself, or None.
+        fold_model: At the end of a fold's training.
+    """
+
+    rung: int
+    epochs: int
+    best_epoch: int
+    best_val_loss: float
+    best_val_accuracy: float
+    seconds: float
+    history: list[EpochRecord]
+    ending: str | None
+    fold_model: FoldModel | None = None
 
 
 @dataclass(frozen=True)
@@ -30,22 +102,32 @@ class TrainingSettings:
     """What all trials of a sweep share.
 
     Attributes:
-        levels: Rung levels in epochs, ascending; the last one is the full budget.
+        levels: Rung levels of the first bracket in epochs, ascending; the last one is the full
+            budget. Bracket b leaves the first b out.
         patience: Epochs without a better validation loss before a training ends.
+        states: Folder of the search's trials' states, which every worker can write.
         family: What they train.
     """
 
     levels: tuple[int, ...]
     patience: int
+    states: Path
     family: FamilySpec = MLP
 
 
 @dataclass(frozen=True)
 class SharedRows:
-    """References to arrays that are in the object store once, however many trials read them."""
+    """References to arrays that are in the object store once, however many trials read them.
+
+    Attributes:
+        views: Balanced training rows, by name.
+        watched: Rows that early stopping watches.
+        out_of_fold: Of a fold: float32 ndarray (n_out_of_fold, n_features) to predict at the end.
+    """
 
     views: Mapping[str, ray.ObjectRef[View]]
     watched: ray.ObjectRef[Rows]
+    out_of_fold: ray.ObjectRef[np.ndarray] | None = None
 
     @classmethod
     def put(cls, prepared: Prepared) -> SharedRows:
@@ -55,84 +137,104 @@ class SharedRows:
 
 
 class SweepTrainable(tune.Trainable):
-    """Trains configurations on views, one trial after another in the same actor.
+    """Trains what :class:`TrialSpec` says, one trial after another in the same actor.
 
-    A configuration has ``trial`` (id), ``view``, ``seed`` and ``hyperparameters``. A result has the
-    epochs trained in the step and the best figures so far; ``done`` when the training ended by
-    itself, and then ``ending`` says why.
+    A result holds a :class:`Report`. A trial of the search writes its state at every rung, and
+    starts from it when it is there: after a failure or an interruption it goes on.
     """
 
     def setup(
         self,
         config: dict[str, Any],
-        shared: SharedRows,
+        rows: Mapping[int | None, SharedRows],
         settings: TrainingSettings,
     ) -> None:
-        """Takes references to the shared arrays, and starts the first trial."""
-        self._shared = shared
+        """Takes references to the shared arrays, by fold, and starts the first trial."""
+        self._rows = rows
         self._settings = settings
-        self._resident: dict[str, TrainingData] = {}
-        self._begin(config)
+        self._family = load_family(settings.family)
+        self._restored = False
+        self._resident: OrderedDict[tuple[int | None, str], TrainingData] = OrderedDict()
+        self._begin(TrialSpec(**config))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Starts another trial in this actor; TensorFlow, programs and rows stay."""
-        self._begin(new_config)
+        self._begin(TrialSpec(**new_config))
         return True
 
     def step(self) -> dict[str, Any]:
         """Trains to the next rung level."""
         started = time.perf_counter()
-        training = self._training
-        level = next(level for level in self._settings.levels if level > training.epoch)
-        history = training.train(level)
-        return {
-            "rung": level,
-            "epochs": training.epoch,
-            "best_epoch": training.best_epoch,
-            "best_val_loss": training.best_val_loss,
-            "best_val_accuracy": training.best_val_accuracy,
-            "step_seconds": time.perf_counter() - started,
-            "history": [
-                [row.epoch, row.loss, row.accuracy, row.val_loss, row.val_accuracy]
-                for row in history
-            ],
-            "ending": str(training.ending) if training.ending else None,
-            "done": training.ending is not None,
-        }
+        training, spec = self._training, self._spec
+        if self._restored:
+            # What was written last may not have been reported.
+            self._restored = False
+            history = training.last_epochs
+        else:
+            level = next(level for level in self._levels if level > training.epoch)
+            history = training.train(level)
+            if self._state is not None:
+                training.save(self._state)
+        ended = training.ending is not None
+        report = Report(
+            rung=next(level for level in self._levels if level >= training.epoch),
+            epochs=training.epoch,
+            best_epoch=training.best_epoch,
+            best_val_loss=training.best_val_loss,
+            best_val_accuracy=training.best_val_accuracy,
+            seconds=time.perf_counter() - started,
+            history=history,
+            ending=str(training.ending) if ended else None,
+            fold_model=self._fold_model() if ended and spec.fold is not None else None,
+        )
+        return {REPORT: report}
 
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Writes the training's arrays."""
-        self._training.save(Path(checkpoint_dir) / STATE_FILE)
-
-    def load_checkpoint(self, checkpoint_dir: str) -> None:
-        """Takes up a training where its checkpoint left it."""
-        self._training.restore(Path(checkpoint_dir) / STATE_FILE)
-
-    def _begin(self, config: dict[str, Any]) -> None:
+    def _begin(self, spec: TrialSpec) -> None:
         from .training import Training
 
-        data = self._data(config["view"])
-        network = load_family(self._settings.family).network(
-            config["hyperparameters"], data.n_features, config["seed"]
-        )
+        levels = self._settings.levels
+        self._spec = spec
+        self._levels = levels[spec.bracket :] if spec.fold is None else levels[-1:]
+        data = self._data(spec.fold, spec.view)
         self._training: Training = Training(
-            network,
+            self._family.network(spec.hyperparameters, data.n_features, spec.seed),
             data,
             patience=self._settings.patience,
-            max_epochs=self._settings.levels[-1],
+            max_epochs=levels[-1],
         )
+        self._state = state_file(self._settings.states, spec.trial) if spec.fold is None else None
+        if self._state is not None and self._state.exists():
+            self._training.restore(self._state)
+            self._restored = True
 
-    def _data(self, name: str) -> TrainingData:
-        """A view's rows in this worker's device memory: placed once, shared by all its trials."""
+    def _data(self, fold: int | None, view: str) -> TrainingData:
+        """Rows in this worker's device memory: placed once, shared by all trials that read them."""
         from .program import ResidentRows
         from .training import TrainingData
 
-        if name not in self._resident:
-            view, watched = ray.get([self._shared.views[name], self._shared.watched])
-            placed = next((data.validation for data in self._resident.values()), None)
-            self._resident[name] = TrainingData(
-                train=ResidentRows.place(view.X, view.y),
-                validation=placed or ResidentRows.place(watched.X, watched.y),
-                log_odds_shift=view.log_odds_shift,
+        if (fold, view) not in self._resident:
+            shared = self._rows[fold]
+            rows, watched = ray.get([shared.views[view], shared.watched])
+            same = (d.validation for (f, _), d in self._resident.items() if f == fold)
+            self._resident[fold, view] = TrainingData(
+                train=ResidentRows.place(rows.X, rows.y),
+                validation=next(same, None) or ResidentRows.place(watched.X, watched.y),
+                log_odds_shift=rows.log_odds_shift,
             )
-        return self._resident[name]
+            while len(self._resident) > max(_RESIDENT_VIEWS, len(shared.views)):
+                self._resident.popitem(last=False)
+        self._resident.move_to_end((fold, view))
+        return self._resident[fold, view]
+
+    def _fold_model(self) -> FoldModel:
+        return FoldModel(
+            weights=self._training.best_weights,
+            log_odds_shift=self._training.data.log_odds_shift,
+            out_of_fold=self._training.predict(ray.get(self._rows[self._spec.fold].out_of_fold)),
+            n_features=self._training.data.n_features,
+        )
+
+
+def state_file(states: Path, trial: str) -> Path:
+    """Where a trial of the search keeps its state; see :meth:`Training.save`."""
+    return states / f"{trial}.npz"

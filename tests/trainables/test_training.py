@@ -259,7 +259,7 @@ resumed.restore(folder / "state.npz")
 resumed_history = resumed.train(18)
 resumed.save(folder / "resumed.npz")
 again_history = begin().train(18)
-print(json.dumps([[asdict(row) for row in h] for h in (again_history, resumed_history)]))
+print(json.dumps([[row._asdict() for row in h] for h in (again_history, resumed_history)]))
 """
 
 

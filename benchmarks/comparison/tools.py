@@ -1,0 +1,113 @@
+"""The compared tools: the command that starts each, and where its outcome is read."""
+
+import math
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from competitors.job import Job, Outcome
+
+from evensweep.search.run import Run
+
+from .settings import GRACE_EPOCHS, PRESET, Form
+
+EVENSWEEP = "evensweep"
+COMPETITORS = {
+    "keras-tuner": "competitors.keras_tuner_search",
+    "plain-ray-tune": "competitors.plain_ray_tune_search",
+    "optuna": "competitors.optuna_search",
+}
+TOOLS = (EVENSWEEP, *COMPETITORS)
+_RUN = "run"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One tool's search on one view of one split.
+
+    Attributes:
+        tool: One of :data:`TOOLS`.
+        view: The view.
+        seed: Of the split, and of the tool.
+    """
+
+    tool: str
+    view: str
+    seed: int
+
+
+def command(task: Task, form: Form, data: Path | None, rows: Path, folder: Path) -> list[str]:
+    """The command that does a task.
+
+    Args:
+        task: What to do.
+        form: Budgets.
+        data: The table, which Evensweep reads itself.
+        rows: The view's rows, for the others.
+        folder: Where the tool may keep its files.
+    """
+    if task.tool == EVENSWEEP:
+        return evensweep_command(task, form, data, folder)
+    job = Job(
+        rows=rows,
+        max_epochs=form.max_epochs[task.view],
+        trials=form.trials(task.view),
+        seed=task.seed,
+        directory=folder,
+        output=_output(folder),
+    )
+    return [sys.executable, "-m", COMPETITORS[task.tool], *job.to_arguments()]
+
+
+def evensweep_command(task: Task, form: Form, data: Path | None, folder: Path) -> list[str]:
+    """The command line of Evensweep's own run, which ends after the search."""
+    settings = {
+        "views": f"[{task.view}]",
+        "seed": task.seed,
+        "search.trials": form.trials(task.view),
+        "search.max_epochs": form.max_epochs[task.view],
+        "search.grace_epochs": GRACE_EPOCHS,
+        "search.brackets": form.brackets(task.view),
+    }
+    return [
+        *(sys.executable, "-m", "evensweep.cli", "run", PRESET),
+        *(("--data", str(data)) if data else ()),
+        *(text for key, value in settings.items() for text in ("--set", f"{key}={value}")),
+        *("--until", "search", "--out", str(folder), "--name", _RUN),
+    ]
+
+
+def outcome(task: Task, folder: Path) -> Outcome:
+    """What a finished task did."""
+    if task.tool != EVENSWEEP:
+        return Outcome.read(_output(folder))
+    trials = [trial for trial in Run.load(folder / _RUN).trials if trial.stage == "search"]
+    losses = [trial.best_val_loss for trial in trials if trial.best_val_loss is not None]
+    return Outcome(
+        trials=len(trials),
+        configurations=len(trials),
+        epochs=sum(trial.epochs for trial in trials),
+        best_val_loss=min(losses, default=math.inf),
+        failed=sum(trial.status in {"diverged", "failed"} for trial in trials),
+    )
+
+
+def environment(python_path: Path) -> dict[str, str]:
+    """The environment of every tool: the CPU only, and no Ray cluster but its own.
+
+    Args:
+        python_path: The folder in which Python finds the competitors and the meter.
+    """
+    inherited: Mapping[str, str] = os.environ
+    paths = [str(python_path), *filter(None, [inherited.get("PYTHONPATH")])]
+    return {name: value for name, value in inherited.items() if name != "RAY_ADDRESS"} | {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "CUDA_VISIBLE_DEVICES": "",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+
+
+def _output(folder: Path) -> Path:
+    return folder / "outcome.json"

@@ -1,0 +1,1 @@
+"""The same search as users of other tools write it, each a process of its own."""

@@ -1,0 +1,283 @@
+"""Warm workers: one Ray Tune experiment that trains whatever it is given until it is closed.
+
+The search and the cross-validation share it, so that a worker imports TensorFlow once and compiles
+a program once in a run. Tune runs on a thread and asks for trials; :meth:`TrainingPool.train` hands
+them over and waits.
+"""
+
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import ray
+from ray import tune
+from ray.tune.execution import class_cache
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from ..trainables.tune_adapter import REPORT, Report, TrialSpec
+
+log = logging.getLogger(__name__)
+
+_ABORT_SECONDS = 3.0
+"""How long an interrupted run waits for Tune's goodbye."""
+
+
+class Listener(Protocol):
+    """Is told what happens to trials, on Tune's thread; an exception ends the pool."""
+
+    def on_start(self, trial: str) -> None:
+        """A trial was handed to a worker."""
+
+    def on_report(self, trial: str, report: Report) -> bool:
+        """A trial reached its next rung or its end; whether it shall train on."""
+
+    def on_error(self, trial: str, error: str) -> None:
+        """A trial failed, and failed again as often as it may."""
+
+
+class TrainingPool:
+    """Trains trials on every free slot of the cluster.
+
+    Args:
+        trainable: Takes :class:`TrialSpec` as configuration and gives a :class:`Report` a step.
+        storage: Folder for Tune's files.
+        cpus: CPUs a trial occupies.
+        gpus: GPUs a trial occupies, in fractions.
+        max_failures: Times that a trial is tried again after a failure.
+    """
+
+    def __init__(
+        self, trainable: Any, storage: Path, *, cpus: float, gpus: float, max_failures: int
+    ) -> None:
+        self._feed = _Feed(_slots(cpus, gpus))
+        # An actor with environment variables of its own gets a new process, one without takes a
+        # process that waits, warm. Tune's only one concerns PyTorch Lightning.
+        class_cache.DEFAULT_ENV_VARS.clear()
+        # Nothing is ever restored from Tune's snapshots of all trials: a run has its own record.
+        os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = str(10**9)
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._feed.slots)
+        self._tuner = tune.Tuner(
+            tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus}),
+            tune_config=tune.TuneConfig(
+                search_alg=_Searcher(self._feed),
+                scheduler=_Scheduler(self._feed),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=_trial_id,
+                trial_dirname_creator=_trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name=storage.name,
+                storage_path=str(storage.parent),
+                verbose=0,
+                callbacks=[_Trim()],
+                stop=_Stopper(self._feed),
+                failure_config=tune.FailureConfig(max_failures=max_failures),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        self._thread = threading.Thread(target=self._run, name="tune", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._feed.close(abort=exc_type is not None)
+        self._thread.join(_ABORT_SECONDS if exc_type is not None else None)
+
+    def train(self, trials: Iterable[TrialSpec], listener: Listener) -> None:
+        """Trains trials in order, and returns when all of them are finished.
+
+        Raises:
+            Exception: What the listener or Ray Tune raised.
+        """
+        self._feed.put(trials, listener)
+        self._feed.join()
+
+    def _run(self) -> None:
+        try:
+            self._tuner.fit()
+            self._feed.fail(RuntimeError("Ray Tune ended before the trials did"))
+        except Exception as error:
+            self._feed.fail(error)
+
+
+class _Feed:
+    """What the caller's thread and Tune's share: waiting trials, and how many are not finished."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.aborted = False
+        self._changed = threading.Condition()
+        self._waiting: deque[TrialSpec] = deque()
+        self._running = 0
+        self._closed = False
+        self._listener: Listener
+        self._error: Exception | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Tune pickles all it is given to restore it; a run resumes from its own record instead.
+        return _Feed, (self.slots,)
+
+    def put(self, trials: Iterable[TrialSpec], listener: Listener) -> None:
+        with self._changed:
+            self._listener = listener
+            self._waiting.extend(trials)
+            self._changed.notify_all()
+
+    def join(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._error or not (self._waiting or self._running))
+            if self._error:
+                raise self._error
+
+    def close(self, *, abort: bool) -> None:
+        with self._changed:
+            self._closed, self.aborted = True, abort
+            self._changed.notify_all()
+
+    def fail(self, error: Exception) -> None:
+        """Ends the pool; the first error is the one that is raised."""
+        with self._changed:
+            self._error = self._error or error
+            self._changed.notify_all()
+
+    def take(self) -> dict[str, Any] | str | None:
+        """The next trial's Tune configuration, None while every slot is taken, or the end."""
+        with self._changed:
+            if not self._running:
+                # Nothing for Tune to do, so its thread may wait in here.
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+            if self._closed:
+                return str(Searcher.FINISHED)
+            # More would make Tune ask Ray for workers that no slot is free for.
+            if not self._waiting or self._running >= self.slots:
+                return None
+            spec = self._waiting.popleft()
+            self._running += 1
+        self._tell("on_start", spec.trial)
+        return asdict(spec)
+
+    def report(self, trial: str, report: Report) -> bool:
+        goes_on = bool(self._tell("on_report", trial, report))
+        if not goes_on:
+            self._finished()
+        return goes_on
+
+    def failed(self, trial: str, error: str) -> None:
+        self._tell("on_error", trial, error)
+        self._finished()
+
+    def _finished(self) -> None:
+        with self._changed:
+            self._running -= 1
+            self._changed.notify_all()
+
+    def _tell(self, method: str, *arguments: Any) -> Any:
+        try:
+            return getattr(self._listener, method)(*arguments)
+        except Exception as error:
+            self.fail(error)
+            raise
+
+
+class _Searcher(Searcher):
+    """Suggests what the feed holds; it learns nothing, and nothing in it outlives the process."""
+
+    def __init__(self, feed: _Feed) -> None:
+        super().__init__()
+        self._feed = feed
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        return self._feed.take()
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        pass
+
+    def save(self, checkpoint_path: str) -> None:
+        pass
+
+    def restore(self, checkpoint_path: str) -> None:
+        pass
+
+
+class _Scheduler(FIFOScheduler):
+    """Passes reports on, and decisions back."""
+
+    def __init__(self, feed: _Feed) -> None:
+        super().__init__()
+        self._feed = feed
+        self._kept: set[Any] = set()
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        # Tune stops a worker that no trial waits for at that moment, although the next one comes
+        # with the next stage; it has no public setting for how many to keep.
+        resources = trial.placement_group_factory
+        if resources not in self._kept:
+            self._kept.add(resources)
+            cache = tune_controller._tune_controller._actor_cache
+            cache.increase_max(resources, self._feed.slots)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        # The default looks through all trials there ever were.
+        waiting = [t for t in tune_controller.get_live_trials() if t.status == Trial.PENDING]
+        return min(waiting, key=lambda trial: trial.trial_id, default=None)
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        goes_on = self._feed.report(_trial_id(trial), result[REPORT])
+        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        text = str(trial.get_error() or "unknown error").strip()
+        log.warning("trial %s failed:\n%s", _trial_id(trial), text)
+        self._feed.failed(_trial_id(trial), text.splitlines()[-1].strip())
+
+
+class _Trim(tune.Callback):
+    """Lets go of reports, which Tune would hold as long as it runs."""
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        del result[REPORT]
+
+
+class _Stopper(tune.Stopper):
+    """Ends the experiment when the run is interrupted."""
+
+    def __init__(self, feed: _Feed) -> None:
+        self._feed = feed
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._feed.aborted
+
+
+def _slots(cpus: float, gpus: float) -> int:
+    there = ray.cluster_resources()
+    slots = there.get("CPU", 0.0) / cpus
+    if gpus:
+        slots = min(slots, there.get("GPU", 0.0) / gpus)
+    return max(1, int(slots + 1e-9))
+
+
+def _trial_id(trial: Trial) -> str:
+    return str(trial.config["trial"])

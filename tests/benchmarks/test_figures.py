@@ -1,0 +1,102 @@
+"""Measurements add up in a file, and become ratios and tables, with literal numbers."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from comparison.figures import Spread, tool_figures
+from comparison.measurements import Measurement, Section, Store
+from comparison.page import page, terminal_tables
+from comparison.settings import QUICK
+from comparison.tools import Task
+from rich.console import Console
+
+SETTINGS = QUICK.to_mapping() | {"table": "customers", "fingerprint": "f", "rows": 14000}
+MACHINE = {
+    "CPU": "Model X",
+    "cores": "2",
+    "memory": "8 GiB",
+    "system": "Linux",
+    "Python": "3.11.9",
+    "keras": "3.15.1",
+}
+
+
+def measurement(tool: str, seed: int, wall: float, cpu: float, **others: float) -> Measurement:
+    figures = {"trials": 23, "configurations": 23, "epochs": 120, "best_val_loss": 0.25} | others
+    return Measurement(tool, "smote", seed, wall, cpu, 500_000_000, **figures)  # type: ignore[arg-type]
+
+
+MEASUREMENTS = (
+    measurement("optuna", 0, 30, 60, best_val_loss=0.2412),
+    measurement("evensweep", 0, 10, 20),
+    measurement("evensweep", 1, 20, 20),
+    measurement("optuna", 1, 30, 50, best_val_loss=0.2612),
+    measurement("optuna", 2, 100, 500, best_val_loss=0.2512),
+)
+
+
+def test_ratio_is_the_median_of_the_repeats_that_both_have() -> None:
+    own, optuna = tool_figures(MEASUREMENTS, "smote")
+    assert (own.tool, own.runs, own.wall_ratio, own.cpu_ratio) == ("evensweep", 2, 1, 1)
+    # Repeat 0: 3 and 3; repeat 1: 1.5 and 2.5; Evensweep has no repeat 2.
+    assert optuna.wall_ratio == pytest.approx(2.25)
+    assert optuna.cpu_ratio == pytest.approx(2.75)
+    assert optuna.wall_seconds == Spread(30, 30, 100)
+    assert optuna.best_val_loss == Spread(0.2512, 0.2412, 0.2612)
+
+
+def test_ratio_needs_evensweep() -> None:
+    (optuna,) = tool_figures(MEASUREMENTS[:1], "smote")
+    assert optuna.wall_ratio is None
+    assert tool_figures(MEASUREMENTS, "undersampled") == []
+
+
+def test_file_keeps_every_measurement_and_tells_sections_apart(tmp_path: Path) -> None:
+    path = tmp_path / "benchmarks.json"
+    for one in MEASUREMENTS[:2]:
+        store = Store(path)
+        store.put(store.section(SETTINGS, MACHINE).added(one))
+    other = Store(path)
+    other.put(other.section(SETTINGS, MACHINE | {"cores": "64"}).added(MEASUREMENTS[2]))
+
+    first, second = Store(path).sections
+    assert first.measurements == MEASUREMENTS[:2]
+    assert second.measurements == MEASUREMENTS[2:3]
+    assert len(json.loads(path.read_text())["sections"]) == 2
+
+
+def test_a_task_is_measured_once() -> None:
+    section = Section(SETTINGS, MACHINE, MEASUREMENTS)
+    again = measurement("optuna", 1, 25, 40)
+    assert section.added(again).measurements == (*MEASUREMENTS[:3], MEASUREMENTS[4], again)
+    left = section.without([Task("optuna", "smote", seed) for seed in range(3)])
+    assert left.measurements == MEASUREMENTS[1:3]
+
+
+def test_page_has_settings_machine_and_cells() -> None:
+    hyperband = measurement("keras-tuner", 0, 55, 44, configurations=17, failed=1)
+    text = page([Section(SETTINGS, MACHINE, (*MEASUREMENTS, hyperband))])
+    assert "## The quick form: `make benchmark QUICK=1`" in text
+    assert "customers, 14,000 rows" in text
+    assert "Model X, 2 cores, 8 GiB, Linux, Python 3.11.9; keras 3.15.1." in text
+    assert "**smote: at most 9 epochs a trial, 23 trials**" in text
+    assert "undersampled: at most" not in text
+    optuna = "| optuna | 3 | 30 (30–100) | 60 (50–500) | 500 | 23 | 120 | 0.2512 (0.2412–0.2612) "
+    assert f"{optuna}| 2.25× | 2.75× |" in text
+    assert (
+        "| keras-tuner | 1 | 55 | 44 | 500 | 23, 17 different, 1 failed | 120 | 0.2500 | 5.50× "
+        "| 2.20× |" in text
+    )
+    assert "<!--" not in text
+
+
+def test_terminal_shows_the_same_cells() -> None:
+    console = Console(width=150, record=True, file=io.StringIO())
+    for table in terminal_tables(Section(SETTINGS, MACHINE, MEASUREMENTS)):
+        console.print(table)
+    text = console.export_text()
+    assert "smote: at most 9 epochs a trial, 23 trials" in text
+    assert "0.2512 (0.2412–0.2612)" in text
+    assert "2.25×" in text
