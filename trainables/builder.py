@@ -94,17 +94,16 @@ def find_module(trainable: str, folders: Iterable[Path | str | None] = ()) -> st
 
 def _find_spec(name: str, places: list[str]) -> ModuleSpec | None:
     # Not importlib.util.find_spec for all of it: that imports the packages above a module.
-    top, *below = name.split(".")
-    spec = PathFinder.find_spec(top, places)
-    if spec is None:
-        try:
-            spec = importlib.util.find_spec(top)  # what editable installs put in its way
-        except ValueError:
+    spec: ModuleSpec | None = None
+    for depth, part in enumerate(name.split(".")):
+        # By its last name alone, since a dotted one would look for its imported parent.
+        spec = PathFinder.find_spec(part, places)
+        if spec is None and depth == 0:
+            with suppress(ValueError):  # of a module without a specification
+                spec = importlib.util.find_spec(part)  # finds editable installs too
+        if spec is None:
             return None
-    for part in below:
-        if spec is None or spec.submodule_search_locations is None:
-            return None
-        spec = PathFinder.find_spec(f"{spec.name}.{part}", list(spec.submodule_search_locations))
+        places = list(spec.submodule_search_locations or ())
     return spec
 
 
@@ -291,7 +290,7 @@ def _only(output: Any) -> Any:
 
 
 def _described(value: Any) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
+    return "nothing" if value is None else f"an object of type {type(value).__name__}"
 
 
 def _first_line(error: Exception) -> str:

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets.errors import InputError
 from .family import State
-from .program import EpochOutcome, ResidentRows, Tensor, dropout_factors, trace
+from .lifted_dropout import LiftedDropouts
+from .program import EpochOutcome, ResidentRows, Tensor, trace
 from .runtime import EXECUTOR, tf
 from .structure import TrialInputs, can_lift_decay, is_penalty, liftable_dropouts
 
@@ -36,9 +38,6 @@ _ELEMENTWISE = (
 """Optimizers whose update of a number depends on that number and its gradient alone."""
 
 _BRANCHES = {"If", "StatelessIf", "Case", "StatelessCase"}
-
-_CALL_STRIDE = 2**40
-"""More updates than a training has; seeds of one update's dropout calls are this far apart."""
 
 
 class KerasProgram:
@@ -66,7 +65,7 @@ class KerasProgram:
         self._parts = self._trainable
         if self._is_flat:
             self._parts = [keras.Variable(_flat(v.numpy() for v in self._trainable))]
-        self._dropouts = _Dropouts()
+        self._dropouts = LiftedDropouts()
         self._model = self._dropouts.lift(model)
         self._optimizer = optimizer
         self._decay: keras.Variable | None = None
@@ -83,13 +82,30 @@ class KerasProgram:
     def _epoch(self) -> Any:
         X, y = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.int32)
         counts, reals = tf.TensorSpec([2], tf.int64), tf.TensorSpec([None], tf.float32)
-        return _compiled(self._train_and_validate, X, y, X, y, counts, reals)
+        traced, call = _compiled(self._train_and_validate, X, y, X, y, counts, reals)
+        self._check_variables(traced.graph.variables)
+        return call
 
     @cached_property
     def _predict(self) -> Any:
         X, shift = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([], tf.float32)
         weights = [tf.TensorSpec(v.shape, v.dtype) for v in self._weights]
-        return _compiled(self._probabilities, X, shift, *weights)
+        return _compiled(self._probabilities, X, shift, *weights)[1]
+
+    def _check_variables(self, read: Iterable[Any]) -> None:
+        """Refuses state that would be neither saved nor seeded.
+
+        Raises:
+            InputError: The traced epoch reads a variable that is not the program's.
+        """
+        variables = self._variables.values()
+        own = {id(v.value if isinstance(v, keras.Variable) else v) for v in variables}
+        for variable in read:
+            if id(variable) not in own:
+                raise InputError(
+                    f"the model reads '{variable.name}', which is no variable of its layers; a "
+                    "layer that draws random numbers needs its own keras.random.SeedGenerator"
+                )
 
     def initial_state(self, model: keras.Model, inputs: TrialInputs) -> State:
         """The state before the first epoch.
@@ -245,8 +261,10 @@ class KerasProgram:
             *zip(self._trainable, weights, strict=True),
             *zip(self._others, others, strict=True),
         ]
+        # As fit does; a model whose call has no such argument hears of training from nobody.
+        arguments = {"training": training} if self._model._call_has_training_arg else {}
         with keras.StatelessScope(state_mapping=mapping, collect_losses=training) as scope:
-            output = self._model(X, training=training)
+            output = self._model(X, **arguments)
             added = [tf.reduce_sum(tf.cast(loss, tf.float32)) for loss in self._model.losses]
             after = [tf.convert_to_tensor(scope.get_current_value(v)) for v in self._others]
         return output, after, added if training else []
@@ -278,8 +296,8 @@ class KerasProgram:
         return penalty
 
 
-def _compiled(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
-    """The traced function, run by the fastest executor that can run it."""
+def _compiled(function: Callable[..., Any], *signature: Any) -> tuple[Any, Callable[..., Any]]:
+    """The traced function, and a call of it by the fastest executor that can run it."""
     for executor in (EXECUTOR, ""):
         with tf.experimental.function_executor_type(executor):
             traced = trace(function, *signature)
@@ -290,56 +308,13 @@ def _compiled(function: Callable[..., Any], *signature: Any) -> Callable[..., An
         with tf.experimental.function_executor_type(executor):
             return traced(*tensors)
 
-    return call
+    return traced, call
 
 
 def _has_branches(traced: Any) -> bool:
     """Whether there is an operation for which the single-threaded executor waits forever."""
     library = traced.graph.as_graph_def().library.function
     return any(node.op in _BRANCHES for function in library for node in function.node_def)
-
-
-class _Dropouts:
-    """Dropout layers whose rates and seeds are inputs of a program."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def lift(self, model: keras.Model) -> keras.Model:
-        """The model with such layers in place of Keras'; all other layers are the same objects."""
-        places = {id(layer): i for i, layer in enumerate(liftable_dropouts(model))}
-        self.count = len(places)
-        if not places:
-            return model
-
-        def replaced(layer: keras.layers.Layer) -> keras.layers.Layer:
-            return _Dropout(self, places[id(layer)]) if id(layer) in places else layer
-
-        model.compiled = False  # or the clone would be compiled, which nobody needs
-        return keras.models.clone_model(model, clone_function=replaced, recursive=True)
-
-    def begin(self, rates: Tensor, seed: Tensor, updates: Tensor) -> None:
-        """Sets what the calls of one training step draw from."""
-        self._rates, self._seed, self._updates = rates, seed, updates
-        self._calls = 0
-
-    def drop(self, place: int, inputs: Tensor) -> Tensor:
-        """Inputs of shape (n, …, width) with units dropped at the rate of that layer."""
-        seed = [self._seed, self._updates + self._calls * _CALL_STRIDE]
-        self._calls += 1
-        shape = tf.unstack(tf.shape(inputs), len(inputs.shape))
-        return inputs * tf.cast(dropout_factors(shape, self._rates[place], seed), inputs.dtype)
-
-
-class _Dropout(keras.layers.Layer):
-    def __init__(self, dropouts: _Dropouts, place: int) -> None:
-        super().__init__()
-        self.supports_masking = True
-        self._dropouts = dropouts
-        self._place = place
-
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        return self._dropouts.drop(self._place, inputs) if training else inputs
 
 
 def _state_variables(model: keras.Model) -> list[keras.Variable]:

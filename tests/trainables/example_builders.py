@@ -115,7 +115,7 @@ def constrained(config: Config, n_features: int) -> keras.Model:
 
 
 class Subclassed(keras.Model):
-    """Its dropout gets ``training`` from Keras' call context alone."""
+    """Its layers get ``training`` from Keras' call context alone."""
 
     def __init__(self, units: int, rate: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
@@ -126,7 +126,7 @@ class Subclassed(keras.Model):
         self.drop = keras.layers.Dropout(rate)
         self.out = keras.layers.Dense(2, activation="softmax")
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool = False) -> Any:
         return self.out(self.drop(self.normalise(self.hidden(inputs))))
 
     def get_config(self) -> Config:
@@ -165,6 +165,17 @@ def noisy(config: Config, n_features: int) -> keras.Model:
             keras.layers.Dense(2, activation="softmax"),
         ]
     )
+
+
+class Unseeded(keras.layers.Layer):
+    def call(self, inputs: Any) -> Any:
+        return inputs + keras.random.normal((6,))
+
+
+def unseeded(config: Config, n_features: int) -> keras.Model:
+    """Draws from Keras' global generator, which no trial can save."""
+    out = keras.layers.Dense(2, activation="softmax")
+    return keras.Sequential([keras.Input((n_features,)), Unseeded(), out])
 
 
 def scaled(config: Config, n_features: int) -> keras.Model:
