@@ -214,11 +214,11 @@ class SweepConfig(_Section):
     @model_validator(mode="after")
     def _try_extreme_configurations(self) -> Self:
         # Any value outside a hyperparameter's range is an extreme of its domain.
-        for name, value in self.baseline_configuration.items():
-            self._try_value("baseline", name, value)
         for name, domain in self.space.items():
             for value in domain.choice if hasattr(domain, "choice") else domain.bounds:
                 self._try_value("space", name, value)
+        for name, value in self.baseline_configuration.items():
+            self._try_value("baseline", name, value)
         return self
 
     def _try_value(self, section: str, name: str, value: Scalar) -> None:

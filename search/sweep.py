@@ -142,7 +142,7 @@ def resume(
         until: The last stage to do; None does all.
 
     Raises:
-        InputError: There is no run, or its table has changed.
+        InputError: There is no run, its table has changed, or its builder's module is gone.
         SweepError: The sweep can't go on.
         ClusterError: Ray can't be started or reached.
     """
@@ -157,10 +157,10 @@ def reopen(
     """A run directory with its configuration and its table, checked to be the one it started with.
 
     Raises:
-        InputError: There is no run, or its table has changed.
+        InputError: There is no run, its table has changed, or its builder's module is gone.
     """
     run = RunDirectory.open(Path(root))
-    config = SweepConfig.from_yaml(run.sweep)
+    config = SweepConfig.from_yaml(run.sweep).resolved()
     table = read_table(config, data)
     if run.dataset.exists():
         known = read_json(run.dataset)
