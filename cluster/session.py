@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -56,11 +56,10 @@ def ray_session(
 
     mine = not ray.is_initialized()
     if mine:
-        if preload:
-            os.environ.setdefault("RAY_preload_python_modules", ",".join(preload))
         with ThreadPoolExecutor(1) as executor:
             done = executor.submit(meanwhile or (lambda: None))
-            _start(address or os.environ.get("RAY_ADDRESS"), cpus)
+            with environment({"RAY_preload_python_modules": ",".join(preload)} if preload else {}):
+                _start(address or os.environ.get("RAY_ADDRESS"), cpus)
         done.result()
     try:
         dashboard = ray.worker.get_dashboard_url()
@@ -71,6 +70,21 @@ def ray_session(
     finally:
         if mine:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Sets environment variables, for Ray to read, and puts them back."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _start(address: str | None, cpus: int | None) -> None:

@@ -34,7 +34,6 @@ class TrialRecord:
         stage: ``baseline`` or ``search``.
         seed: Of its weights, shuffling and dropout.
         config: Its hyperparameters.
-        bracket: Its set of rungs; one that skips as many of the first levels.
         status: ``waiting``, ``running`` or one of :data:`FINISHED`.
         rung: The epoch budget of the last rung it reached.
         epochs: Epochs trained.
@@ -45,6 +44,7 @@ class TrialRecord:
         checkpoint: Its last checkpoint, relative to the run directory.
         error: The last line of the error that ended it.
         history: Rows of :data:`HISTORY_COLUMNS`; None stands for a figure that is not finite.
+        bracket: Its set of rungs, which leaves out as many of the first levels.
     """
 
     id: str
@@ -52,7 +52,6 @@ class TrialRecord:
     stage: str
     seed: int
     config: dict[str, Any]
-    bracket: int = 0
     status: str = "waiting"
     rung: int = 0
     epochs: int = 0
@@ -63,6 +62,7 @@ class TrialRecord:
     checkpoint: str | None = None
     error: str | None = None
     history: list[list[float | None]] = field(default_factory=list)
+    bracket: int = 0
 
     @property
     def finished(self) -> bool:

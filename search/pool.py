@@ -6,7 +6,6 @@ them over and waits.
 """
 
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Iterable
@@ -22,6 +21,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from ..cluster.session import environment
 from ..trainables.tune_adapter import REPORT, Report, TrialSpec
 
 log = logging.getLogger(__name__)
@@ -61,9 +61,6 @@ class TrainingPool:
         # An actor with environment variables of its own gets a new process, one without takes a
         # process that waits, warm. Tune's only one concerns PyTorch Lightning.
         class_cache.DEFAULT_ENV_VARS.clear()
-        # Nothing is ever restored from Tune's snapshots of all trials: a run has its own record.
-        os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = str(10**9)
-        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._feed.slots)
         self._tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus}),
             tune_config=tune.TuneConfig(
@@ -78,7 +75,7 @@ class TrainingPool:
                 name=storage.name,
                 storage_path=str(storage.parent),
                 verbose=0,
-                callbacks=[_Trim()],
+                callbacks=[_Callback(self._feed)],
                 stop=_Stopper(self._feed),
                 failure_config=tune.FailureConfig(max_failures=max_failures),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
@@ -109,8 +106,14 @@ class TrainingPool:
         self._feed.join()
 
     def _run(self) -> None:
+        settings = {
+            # Nothing is ever restored from Tune's snapshots: a run has its own record.
+            "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),
+            "TUNE_MAX_PENDING_TRIALS_PG": str(self._feed.slots),
+        }
         try:
-            self._tuner.fit()
+            with environment(settings):
+                self._tuner.fit()
             self._feed.fail(RuntimeError("Ray Tune ended before the trials did"))
         except Exception as error:
             self._feed.fail(error)
@@ -243,19 +246,24 @@ class _Scheduler(FIFOScheduler):
         goes_on = self._feed.report(_trial_id(trial), result[REPORT])
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
-    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        text = str(trial.get_error() or "unknown error").strip()
-        log.warning("trial %s failed:\n%s", _trial_id(trial), text)
-        self._feed.failed(_trial_id(trial), text.splitlines()[-1].strip())
 
+class _Callback(tune.Callback):
+    """Passes final errors on, and lets go of reports, which Tune would hold as long as it runs."""
 
-class _Trim(tune.Callback):
-    """Lets go of reports, which Tune would hold as long as it runs."""
+    def __init__(self, feed: _Feed) -> None:
+        self._feed = feed
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         del result[REPORT]
+
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        text = str(trial.get_error() or "unknown error").strip()
+        log.warning("trial %s failed:\n%s", _trial_id(trial), text)
+        self._feed.failed(_trial_id(trial), text.splitlines()[-1].strip())
 
 
 class _Stopper(tune.Stopper):

@@ -41,7 +41,7 @@ class Saboteur(Display):
             self.killed_in_search = self.killed_in_search or kill_a_worker("ray::ResourceTrainable")
 
     def fold_done(self, figures: FoldFigures) -> None:
-        self.killed_in_folds = self.killed_in_folds or kill_a_worker(" fold ")
+        self.killed_in_folds = self.killed_in_folds or kill_a_worker("ray::ResourceTrainable")
 
 
 def test_killed_workers_lose_no_trial_and_no_fold(finished: Run, small_config: SweepConfig) -> None:

@@ -1,20 +1,25 @@
 """Every trial and fold reads the same object-store buffers; workers import what they should."""
 
-import os
 import time
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import ray
 
-from evensweep.cluster.tasks import task
 from evensweep.datasets.preparation import prepare
 from evensweep.datasets.splits import stratified_folds, stratified_split
 from evensweep.datasets.table import load_table
-from evensweep.datasets.views import View
-from evensweep.search.cross_validation import _prepare_fold
-from evensweep.trainables.tune_adapter import SharedRows, SweepTrainable, TrainingSettings
+from evensweep.search.config import SweepConfig
+from evensweep.search.cross_validation import prepare_folds
+from evensweep.trainables.tune_adapter import (
+    SharedRows,
+    SweepTrainable,
+    TrainingSettings,
+    TrialSpec,
+)
 
 
 @pytest.fixture(scope="module")
@@ -102,34 +107,28 @@ def test_the_object_store_holds_each_view_once_however_many_read_it(
     assert used_after_a_marker() - before - marker_bytes < 10_000
 
 
-def test_fold_tasks_read_one_buffer_of_their_fold(ray_session: None) -> None:
+def test_every_worker_reads_one_buffer_of_a_fold(ray_session: None, reader_class: Any) -> None:
     table = load_table()
+    config = SweepConfig()
     split = stratified_split(table.target, 0.1, 0.1, 0)
-    [fold, *_] = stratified_folds(table.target, split.development, 3, 0.1, 0)
-    *_, view = task(_prepare_fold, "prepare", cpus=1, returns=4).remote(
-        (table.features, table.target), fold, ["smote"], 0
-    )
-
-    @ray.remote
-    def address(rows: View) -> tuple[int, int, bool, bool]:
-        # As a fold's training gets its rows: by reference, as an argument.
-        X = rows.X
-        return os.getpid(), X.__array_interface__["data"][0], X.flags.owndata, X.flags.writeable
-
-    seen = ray.get([address.remote(view) for _ in range(12)])
-    by_process = {pid: {place for p, place, *_ in seen if p == pid} for pid, *_ in seen}
-    assert all(len(places) == 1 for places in by_process.values())
-    assert not any(owned or writeable for *_, owned, writeable in seen)
+    folds = stratified_folds(table.target, split.development, 3, 0.1, 0)
+    data = prepare_folds(config, table, folds)
+    for fold in data:
+        first, *others = ray.get(reader_class.remote().read.remote(fold.rows, "smote", 3))
+        assert all(other == first for other in others)
+        assert not any(array["owned"] or array["writeable"] for array in first.values())
+    out_of_fold = [ray.get(fold.rows.out_of_fold) for fold in data]
+    assert sum(len(rows) for rows in out_of_fold) == len(split.development)
 
 
-def test_trials_of_a_view_train_on_the_same_tensors(shared: SharedRows) -> None:
+def test_trials_of_a_view_train_on_the_same_tensors(shared: SharedRows, tmp_path: Path) -> None:
     @ray.remote
     def identities() -> list[tuple[int, int]]:
         def config(view: str) -> dict[str, Any]:
-            return {"view": view, "seed": 1, "hyperparameters": {"hidden_layer_size": 8}}
+            return asdict(TrialSpec("t", view, 1, {"hidden_layer_size": 8}))
 
         trainable = SweepTrainable.__new__(SweepTrainable)
-        trainable.setup(config("smote"), shared, TrainingSettings((1,), 5))
+        trainable.setup(config("smote"), {None: shared}, TrainingSettings((1,), 5, tmp_path))
         seen = []
         for view in ("smote", "undersampled", "smote", "undersampled"):
             trainable.reset_config(config(view))
