@@ -181,11 +181,20 @@ def leaderboard_table(frame: pd.DataFrame, limit: int) -> RenderableType:
 
 
 def config_text(config: dict[str, Any]) -> str:
-    """A configuration in a few words, such as ``3×64 relu, lr 0.002, dropout 0.1, l2 0.0003``."""
+    """A configuration in a few words, such as ``3×64 relu, lr 0.002, dropout 0.1, l2 0.0003``.
+
+    One of a user's own model lists its hyperparameters by name.
+    """
+    if not {"num_layers", "hidden_layer_size", "activation"} <= set(config):
+        return ", ".join(f"{name} {_short(value)}" for name, value in config.items())
     shape = f"{config['num_layers']:.0f}×{config['hidden_layer_size']:.0f} {config['activation']}"
     rest = {"lr": "learning_rate", "dropout": "dropout_rate", "l2": "l2_strength"}
     parts = [f"{short} {config[name]:.2g}" for short, name in rest.items() if config.get(name)]
     return ", ".join([shape, *parts])
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _figure(value: float | None) -> str:

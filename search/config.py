@@ -17,15 +17,19 @@ from pydantic import (
     SerializeAsAny,
     StrictInt,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from ..datasets.errors import InputError, nearest
 from ..datasets.views import VIEWS
+from ..trainables.builder import find_module, is_builder, split_reference
+from ..trainables.family import MLP, FamilySpec
 from ..trainables.mlp import HYPERPARAMETERS, MLPConfig
 from .rungs import rung_levels
 from .space import AnyDomain, Scalar, parse_domain
+from .validation_messages import first_problem
 
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Pattern of names that are folders on every system."""
@@ -138,6 +142,9 @@ _DEFAULT_BASELINE: dict[str, Scalar] = {
     "learning_rate": 0.001,
 }
 
+_TRAINING_HYPERPARAMETERS = {"batch_size", "learning_rate"}
+"""Names that mean the same for every family."""
+
 _Domain = Annotated[SerializeAsAny[AnyDomain], BeforeValidator(parse_domain)]
 
 
@@ -149,7 +156,8 @@ class SweepConfig(_Section):
     protocol: Literal["holdout"] = "holdout"
     split: SplitConfig = SplitConfig()
     views: tuple[str, ...] = Field(default=("undersampled", "smote"), min_length=1)
-    trainable: Literal["mlp"] = "mlp"
+    trainable: str = "mlp"
+    module_folder: Path | None = None
     space: dict[str, _Domain] = Field(default=_DEFAULT_SPACE, validate_default=True, min_length=1)
     baseline: dict[str, Scalar] = _DEFAULT_BASELINE
     training: TrainingConfig = TrainingConfig()
@@ -159,6 +167,13 @@ class SweepConfig(_Section):
     resources: ResourcesConfig = ResourcesConfig()
     storage: Path = Path("runs")
     seed: int = Field(default=0, ge=0)
+
+    @field_validator("trainable")
+    @classmethod
+    def _know_trainable(cls, trainable: str) -> str:
+        if trainable != MLP.trainable:
+            split_reference(trainable)
+        return trainable
 
     @field_validator("views")
     @classmethod
@@ -173,22 +188,73 @@ class SweepConfig(_Section):
 
     @field_validator("space", "baseline")
     @classmethod
-    def _know_hyperparameters(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _know_hyperparameters(cls, values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         for name in values:
-            if name not in HYPERPARAMETERS:
+            if name not in HYPERPARAMETERS and info.data.get("trainable") == "mlp":
                 hint = nearest(name, HYPERPARAMETERS)
                 raise ValueError(f"the mlp has no hyperparameter '{name}'{hint}")
         return values
 
     @model_validator(mode="after")
+    def _require_space(self) -> Self:
+        if not is_builder(self.trainable):
+            return self
+        if self.to_mapping()["space"] == _DEFAULT_SPACE:
+            raise ValueError(
+                f"space must be given with the trainable '{self.trainable}', since only you know "
+                "its hyperparameters; write such as 'space: {units: {int: [16, 64]}}'"
+            )
+        known = {*self.space, *_TRAINING_HYPERPARAMETERS}
+        for name in self.baseline_configuration:
+            if name not in known:
+                hint = nearest(name, known)
+                raise ValueError(f"baseline: the space has no hyperparameter '{name}'{hint}")
+        return self
+
+    @model_validator(mode="after")
     def _try_extreme_configurations(self) -> Self:
         # Any value outside a hyperparameter's range is an extreme of its domain.
-        for name, value in self.baseline.items():
-            _try_value(f"baseline.{name}", name, value)
         for name, domain in self.space.items():
             for value in domain.choice if hasattr(domain, "choice") else domain.bounds:
-                _try_value(f"space.{name}", name, value)
+                self._try_value("space", name, value)
+        for name, value in self.baseline_configuration.items():
+            self._try_value("baseline", name, value)
         return self
+
+    def _try_value(self, section: str, name: str, value: Scalar) -> None:
+        if self.trainable == "mlp" or name in _TRAINING_HYPERPARAMETERS:
+            _try_value(f"{section}.{name}", name, value)
+
+    @property
+    def baseline_configuration(self) -> dict[str, Scalar]:
+        """The baseline's hyperparameters; a builder's are the middle of the space where not given.
+
+        The middle of a range (on its scale), and the first of a choice.
+        """
+        if not is_builder(self.trainable):
+            return dict(self.baseline)
+        given = {} if self.baseline == _DEFAULT_BASELINE else self.baseline
+        return {name: domain.middle() for name, domain in self.space.items()} | given
+
+    @property
+    def family(self) -> FamilySpec:
+        """What the trials train.
+
+        Raises:
+            InputError: The builder's module is nowhere.
+        """
+        if not is_builder(self.trainable):
+            return FamilySpec(self.trainable)
+        return FamilySpec(self.trainable, find_module(self.trainable, [self.module_folder]))
+
+    def resolved(self) -> SweepConfig:
+        """The configuration with what it finds on this machine filled in, to be found again.
+
+        Raises:
+            InputError: The builder's module is nowhere.
+        """
+        folder = self.family.module_folder
+        return self.model_copy(update={"module_folder": Path(folder) if folder else None})
 
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any], source: str) -> SweepConfig:
@@ -204,7 +270,7 @@ class SweepConfig(_Section):
         try:
             return cls.model_validate(dict(raw))
         except ValidationError as error:
-            raise InputError(f"{source}: {_first_problem(error, cls, raw)}") from error
+            raise InputError(f"{source}: {first_problem(error, cls, raw)}") from error
 
     @classmethod
     def from_yaml(cls, path: Path) -> SweepConfig:
@@ -213,7 +279,8 @@ class SweepConfig(_Section):
 
     def to_mapping(self) -> dict[str, Any]:
         """The configuration with every default filled in, as :meth:`from_mapping` reads it."""
-        return self.model_dump(mode="json", by_alias=True)
+        mapping = self.model_dump(mode="json", by_alias=True)
+        return mapping | {"baseline": self.baseline_configuration}
 
     def to_yaml(self) -> str:
         """The configuration with every default filled in, as :meth:`from_yaml` reads it."""
@@ -221,7 +288,9 @@ class SweepConfig(_Section):
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The raw mapping of a sweep file; a relative ``data.path`` is taken from the file's folder.
+    """The raw mapping of a sweep file; relative paths of inputs are taken from the file's folder.
+
+    These are ``data.path``, and ``module_folder``, which is that folder if it is not given.
 
     Raises:
         InputError: The file is missing or is no YAML mapping.
@@ -244,6 +313,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     data = raw.get("data")
     if isinstance(data, dict) and isinstance(data.get("path"), str):
         data["path"] = str(path.parent / data["path"])
+    if is_builder(str(raw.get("trainable"))):
+        raw["module_folder"] = str(path.parent.resolve() / (raw.get("module_folder") or "."))
     return raw
 
 
@@ -284,53 +355,3 @@ def _try_value(where: str, name: str, value: Scalar) -> None:
         MLPConfig.from_mapping({name: value})
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
-
-
-_PLAIN_MESSAGES = {
-    "model_type": "it must hold keys",
-    "dict_type": "it must hold keys",
-    "tuple_type": "it must be a list such as [a, b]",
-    "too_short": "it has too few items",
-    "too_long": "it has too many items",
-    "path_type": "it must be a path",
-}
-"""Wordings for messages of Pydantic's that name Python types."""
-
-
-def _first_problem(error: ValidationError, model: type[BaseModel], raw: Mapping[str, Any]) -> str:
-    """The first problem of a validation, in one sentence."""
-    problem = error.errors()[0]
-    path = [str(part) for part in problem["loc"]]
-    where = ".".join(path)
-    if problem["type"] in {"extra_forbidden", "invalid_key"}:
-        section: Any = model
-        for part in path[:-1]:
-            field = getattr(section, "model_fields", {}).get(part)
-            section = field.annotation if field else None
-        known = list(getattr(section, "model_fields", {}))
-        hint = nearest(path[-1], known) or (f"; known keys: {', '.join(known)}" if known else "")
-        return f"'{where}' is not a known key{hint}"
-    if problem["type"] == "value_error":
-        return f"{where}: {problem['ctx']['error']}" if where else str(problem["ctx"]["error"])
-    written = _written(problem["loc"], raw)
-    if len(written) < len(path):
-        return f"{'.'.join(written)}: this is no value for it, got {_short(problem['input'])}"
-    message = _PLAIN_MESSAGES.get(problem["type"], problem["msg"])
-    return f"{where}: {message[0].lower()}{message[1:]}, got {_short(problem['input'])}"
-
-
-def _written(location: Iterable[str | int], raw: Any) -> list[str]:
-    """The part of a location that stands in the input; Pydantic adds the types of a union to it."""
-    path = []
-    for part in location:
-        try:
-            raw = raw[part]
-        except (KeyError, IndexError, TypeError):
-            break
-        path.append(str(part))
-    return path
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -157,12 +157,13 @@ def figures_frame(figures: Sequence[FoldFigures]) -> pd.DataFrame:
 def load_fold(run: RunDirectory, trial: str, fold: int) -> FoldResult:
     """A fold model that :func:`cross_validate` wrote."""
     with np.load(run.fold(trial, fold), allow_pickle=False) as arrays:
-        weights = [arrays[f"weight_{i}"] for i in range(len(arrays.files) - 4)]
+        weights = [arrays[f"weight_{i}"] for i in range(len(arrays.files) - 5)]
         return FoldResult(
             model=FoldModel(
                 weights=weights,
                 log_odds_shift=float(arrays["log_odds_shift"]),
                 out_of_fold=arrays["out_of_fold"],
+                n_features=int(arrays["n_features"]),
             ),
             best_epoch=int(arrays["best_epoch"]),
             seconds=float(arrays["seconds"]),
@@ -241,6 +242,7 @@ def _save_fold(run: RunDirectory, trial: str, fold: int, result: FoldResult) -> 
             allow_pickle=False,
             log_odds_shift=result.model.log_odds_shift,
             out_of_fold=result.model.out_of_fold,
+            n_features=result.model.n_features,
             best_epoch=result.best_epoch,
             seconds=result.seconds,
             **arrays,

@@ -29,7 +29,9 @@ def open_pool(
         run: Where Tune's files and the trials' states are kept.
         rows: What the trainings read, by fold; the search's under None.
     """
-    settings = TrainingSettings(config.search.levels, config.training.patience, run.states)
+    settings = TrainingSettings(
+        config.search.levels, config.training.patience, run.states, config.family
+    )
     return TrainingPool(
         tune.with_parameters(SweepTrainable, rows=rows, settings=settings),
         run.tune,

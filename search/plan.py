@@ -2,6 +2,7 @@
 
 import zlib
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +26,8 @@ def plan_trials(config: SweepConfig) -> list[TrialRecord]:
     """A baseline and ``search.trials`` random configurations a view, views in turn.
 
     A trial's configuration and seed depend on the sweep's seed, its view and its number only:
-    adding a view or more trials leaves the others as they were. Configurations are whole: what the
-    space leaves out has the family's default.
+    adding a view or more trials leaves the others as they were. Configurations of the mlp are
+    whole: what the space leaves out has the default. A builder knows its own defaults.
     """
     shared = {"batch_size": config.training.batch_size}
     trials = [
@@ -35,7 +36,7 @@ def plan_trials(config: SweepConfig) -> list[TrialRecord]:
             view=view,
             stage="baseline",
             seed=child_seed(config.seed, view, "baseline"),
-            config=asdict(MLPConfig.from_mapping({**shared, **config.baseline})),
+            config=_whole(config, {**shared, **config.baseline_configuration}),
         )
         for view in config.views
     ]
@@ -51,8 +52,14 @@ def plan_trials(config: SweepConfig) -> list[TrialRecord]:
                     view=view,
                     stage="search",
                     seed=seed,
-                    config=asdict(MLPConfig.from_mapping({**shared, **drawn})),
+                    config=_whole(config, {**shared, **drawn}),
                     bracket=bracket,
                 )
             )
     return trials
+
+
+def _whole(config: SweepConfig, hyperparameters: dict[str, Any]) -> dict[str, Any]:
+    if config.trainable != "mlp":
+        return hyperparameters
+    return asdict(MLPConfig.from_mapping(hyperparameters))

@@ -77,8 +77,10 @@ class ViewStatus:
         if self.best is None:
             return "–"
         config = self.best.config
-        shape = f"{config.get('num_layers')}×{config.get('hidden_layer_size')}"
-        return f"{self.best.best_val_loss:.4f} ({shape} {config.get('activation')})"
+        what = self.best.id
+        if {"num_layers", "hidden_layer_size", "activation"} <= set(config):
+            what = f"{config['num_layers']}×{config['hidden_layer_size']} {config['activation']}"
+        return f"{self.best.best_val_loss:.4f} ({what})"
 
     @property
     def left_text(self) -> str:

@@ -5,6 +5,7 @@ true}`` or ``{choice: [relu, tanh]}``; a bare value is a constant.
 """
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -41,6 +42,10 @@ class Domain(BaseModel):
         """Draws one value uniformly (on the log scale if ``log``)."""
         raise NotImplementedError
 
+    def middle(self) -> Scalar:
+        """The value in the middle (on the log scale if ``log``), or the first choice."""
+        raise NotImplementedError
+
 
 class _Range(Domain):
     step: float | None = None
@@ -73,10 +78,25 @@ class _Range(Domain):
             return float(np.clip(np.exp(rng.uniform(np.log(low), np.log(high))), low, high))
         if self.step is None:
             return float(rng.uniform(low, high))
+        return self._stepped(lambda steps: int(rng.integers(steps + 1)))
+
+    def _stepped(self, choose: Callable[[int], int]) -> float:
+        """The value that many steps above the low bound, of as many as there are."""
         # In decimal, so that 0 + 3 × 0.05 is 0.15, on paper and in files.
+        low, high = self._bounds
         first, last, step = (Decimal(str(value)) for value in (low, high, self.step))
-        steps = int((last - first) / step)
-        return float(first + int(rng.integers(steps + 1)) * step)
+        return float(first + choose(int((last - first) / step)) * step)
+
+    def _middle(self) -> float:
+        low, high = self._bounds
+        if self.step is not None:
+            return self._stepped(lambda steps: steps // 2)
+        if self.log:
+            middle = float(np.exp((np.log(low) + np.log(high)) / 2))
+        else:
+            middle = low + (high - low) / 2
+        # As a person would write it.
+        return float(np.clip(float(f"{middle:.6g}"), low, high))
 
 
 class IntDomain(_Range):
@@ -97,6 +117,10 @@ class IntDomain(_Range):
         step = self.step or 1
         return low + int(rng.integers((high - low) // step + 1)) * step
 
+    def middle(self) -> int:
+        """The whole number in the middle (on the log scale if ``log``)."""
+        return round(self._middle())
+
 
 class FloatDomain(_Range):
     """Real numbers from low to high; with a step only low, low + step, …."""
@@ -111,6 +135,10 @@ class FloatDomain(_Range):
         """Draws one value uniformly (on the log scale if ``log``)."""
         return self._draw(rng)
 
+    def middle(self) -> float:
+        """The value in the middle (on the log scale if ``log``)."""
+        return self._middle()
+
 
 class ChoiceDomain(Domain):
     """One of the listed values, each as likely as the others."""
@@ -120,6 +148,10 @@ class ChoiceDomain(Domain):
     def sample(self, rng: np.random.Generator) -> Scalar:
         """Draws one value uniformly."""
         return self.choice[int(rng.integers(len(self.choice)))]
+
+    def middle(self) -> Scalar:
+        """The first choice."""
+        return self.choice[0]
 
 
 AnyDomain: TypeAlias = IntDomain | FloatDomain | ChoiceDomain

@@ -319,9 +319,11 @@ class Stages:
         for member in ensemble["members"]:
             trial = member["trial"]
             networks[trial] = [load_fold(self.run, trial, n) for n in range(len(self.folds))]
-            n_features = networks[trial][0].model.weights[0].shape[0]
             pending[trial] = task(keras_files, f"export {trial}", cpus=1).remote(
-                configs[trial], n_features, [fold.model.weights for fold in networks[trial]]
+                configs[trial],
+                networks[trial][0].model.n_features,
+                [fold.model.weights for fold in networks[trial]],
+                self.config.family,
             )
         with replacing(self.run.model) as folder:
             preprocessing = []
@@ -359,7 +361,7 @@ class Stages:
         rows = self.split.test
         references = self._reference_tasks([(self.split.development, rows)])
         scored = task(score_exported, "test the exported model", cpus=1).remote(
-            self.run.model, self.table.features.iloc[rows]
+            self.run.model, self.table.features.iloc[rows], self.config.family
         )
         columns = {"row": rows, "target": self.table.target[rows], "ensemble": ray.get(scored)}
         columns |= {name: ray.get(prediction) for name, [prediction] in references.items()}

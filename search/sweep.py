@@ -108,12 +108,14 @@ def create(config: SweepConfig, name: str | None = None) -> RunDirectory:
         name: Of the run; None takes the sweep's name and the time.
 
     Raises:
-        InputError: The name is unfit, or the directory exists or can't be written.
+        InputError: The name is unfit, the directory exists or can't be written, or the builder's
+            module is nowhere.
     """
     if name is not None and not re.fullmatch(RUN_NAME, name):
         raise InputError(
             f"{name!r} is no name for a run; use letters, digits, dots, dashes and underscores"
         )
+    config = config.resolved()
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     run = RunDirectory.create(config.storage / (name or f"{config.name}-{stamp}"))
     write_text(run.sweep, config.to_yaml())
@@ -140,7 +142,7 @@ def resume(
         until: The last stage to do; None does all.
 
     Raises:
-        InputError: There is no run, or its table has changed.
+        InputError: There is no run, its table has changed, or its builder's module is gone.
         SweepError: The sweep can't go on.
         ClusterError: Ray can't be started or reached.
     """
@@ -155,10 +157,10 @@ def reopen(
     """A run directory with its configuration and its table, checked to be the one it started with.
 
     Raises:
-        InputError: There is no run, or its table has changed.
+        InputError: There is no run, its table has changed, or its builder's module is gone.
     """
     run = RunDirectory.open(Path(root))
-    config = SweepConfig.from_yaml(run.sweep)
+    config = SweepConfig.from_yaml(run.sweep).resolved()
     table = read_table(config, data)
     if run.dataset.exists():
         known = read_json(run.dataset)

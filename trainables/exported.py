@@ -8,7 +8,7 @@ weighted mean over members of the mean over folds.
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,10 @@ from ..datasets.schema import Schema
 from ..datasets.table import read_features
 from ..results.calibration import shift_log_odds
 from ..results.files import read_json
-from .mlp import MLPConfig, build_keras_model
+from .family import MLP, FamilySpec, load_family
+
+if TYPE_CHECKING:
+    import keras
 
 MANIFEST = "model.json"
 FORMAT = 1
@@ -27,18 +30,20 @@ _CHUNK_ROWS = 65_536
 
 
 def keras_files(
-    hyperparameters: Mapping[str, Any], n_features: int, networks: Sequence[Sequence[np.ndarray]]
+    hyperparameters: Mapping[str, Any],
+    n_features: int,
+    networks: Sequence[Sequence[np.ndarray]],
+    family: FamilySpec = MLP,
 ) -> list[bytes]:
     """The ``.keras`` files of a member's fold networks; runs as a Ray task.
 
     Args:
-        hyperparameters: Of :class:`MLPConfig`.
+        hyperparameters: Of the family.
         n_features: Columns of the feature matrix.
         networks: Weights of each fold, in Keras' order.
+        family: What was trained.
     """
-    from .runtime import tf  # noqa: F401 - sets TensorFlow up before Keras imports it
-
-    model = build_keras_model(MLPConfig.from_mapping(hyperparameters), n_features)
+    model = load_family(family).keras_model(hyperparameters, n_features)
     files = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.keras"
@@ -49,9 +54,36 @@ def keras_files(
     return files
 
 
-def score_exported(folder: Path, features: pd.DataFrame) -> np.ndarray:
-    """Loads an exported model and scores rows with it; runs as a Ray task."""
+def score_exported(folder: Path, features: pd.DataFrame, family: FamilySpec = MLP) -> np.ndarray:
+    """Loads an exported model and scores rows with it; runs as a Ray task.
+
+    Args:
+        folder: The model.
+        features: Rows as :meth:`RankingModel.predict_proba` takes them.
+        family: What was trained; a builder's module may register layers that the model needs.
+    """
+    load_family(family)
     return RankingModel.load(folder).predict_proba(features)[:, 1]
+
+
+def load_network(path: Path) -> "keras.Model":
+    """Loads a ``.keras`` file without executing anything in it.
+
+    Raises:
+        InputError: It has layers that are not Keras' own and not registered in this process.
+    """
+    from .runtime import tf  # noqa: F401 - sets TensorFlow up before Keras imports it
+
+    import keras  # isort: skip
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} holds parts that are not Keras' own, and loading them would execute code; "
+            "register them with @keras.saving.register_keras_serializable() and import their "
+            "module before loading"
+        ) from error
 
 
 class RankingModel:
@@ -79,7 +111,8 @@ class RankingModel:
         """Reads the folder that a run leaves as ``model/``; nothing in it is executed.
 
         Raises:
-            InputError: There is no model, or one of another format.
+            InputError: There is no model, one of another format, or one with layers that are not
+                Keras' own and not registered in this process.
         """
         if not folder.is_dir():
             raise InputError(f"{folder.parent} has no exported model yet; resume the run first")
@@ -89,12 +122,9 @@ class RankingModel:
                 f"{folder} holds a model of format {manifest.get('format')}, and this version "
                 f"reads format {FORMAT}; use the version that wrote it"
             )
-        from .runtime import tf  # noqa: F401 - sets TensorFlow up before Keras imports it
-
-        import keras  # isort: skip
 
         def network(file: str) -> Any:
-            return keras.saving.load_model(folder / file, compile=False, safe_mode=True)
+            return load_network(folder / file)
 
         return cls(
             schema=Schema.from_json(manifest["schema"]),
@@ -140,6 +170,6 @@ class RankingModel:
             X = preprocessor.transform(features)
             for weight, networks in self._members:
                 network, shift = networks[fold]
-                probabilities = np.asarray(network(X, training=False))[:, 1]
+                probabilities = np.asarray(network(X, training=False))[:, -1]
                 total += weight * shift_log_odds(probabilities, shift)
         return total / len(self._preprocessors)

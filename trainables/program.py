@@ -106,13 +106,13 @@ class MLPProgram:
     def _epoch(self) -> Any:
         X, y = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.int32)
         counts, reals = tf.TensorSpec([3], tf.int64), tf.TensorSpec([4], tf.float32)
-        return _trace(self._train_and_validate, X, y, X, y, counts, reals)
+        return trace(self._train_and_validate, X, y, X, y, counts, reals)
 
     @cached_property
     def _predict(self) -> Any:
         weights, X = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
         width, shift = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)
-        return _trace(self._probabilities, weights, X, width, shift)
+        return trace(self._probabilities, weights, X, width, shift)
 
     def load(self, state: OptimizerState) -> None:
         """Puts a training's state into the variables."""
@@ -292,7 +292,7 @@ class MLPProgram:
         )
 
 
-def _trace(function: Callable[..., Any], *signature: Any) -> Any:
+def trace(function: Callable[..., Any], *signature: Any) -> Any:
     """The compiled function; called as such, it costs a fraction of ``tf.function``'s dispatch."""
     return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
 

@@ -8,8 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..results.files import replacing
-from .mlp import MLPConfig, initial_weights, split_weights
-from .program import OptimizerState, ResidentRows, mlp_program
+from .family import Network
+from .program import ResidentRows
+
+_BEST_WEIGHT = "best_weight_{}"
+"""Names of the best epoch's weights in a checkpoint."""
 
 
 class Ending(StrEnum):
@@ -41,43 +44,37 @@ class TrainingData:
     validation: ResidentRows
     log_odds_shift: float
 
+    @property
+    def n_features(self) -> int:
+        """Columns of the feature matrix."""
+        return int(self.train.X.shape[1])
+
 
 class Training:
-    """Trains one configuration on one view; a function of (configuration, data, seed).
+    """Trains one network on one view; a function of (configuration, seed, data).
 
     Early stopping works as ``keras.callbacks.EarlyStopping(monitor="val_loss", patience=patience,
     restore_best_weights=True)`` and goes on across calls of :meth:`train`.
     """
 
     def __init__(
-        self, config: MLPConfig, data: TrainingData, *, seed: int, patience: int, max_epochs: int
+        self, network: Network, data: TrainingData, *, patience: int, max_epochs: int
     ) -> None:
-        self.config = config
+        self.network = network
         self.data = data
-        self.seed = seed
         self.patience = patience
         self.max_epochs = max_epochs
-        self.program = mlp_program(config.num_layers, config.activation)
         self.epoch = 0
         self.ending: Ending | None = None
         self.best_epoch = 0
         self.best_val_loss = float("inf")
         self.best_val_accuracy = 0.0
-        self.last_epochs: list[EpochRecord] = []
-        weights = initial_weights(config, self.n_features, seed)
-        self._optimizer = OptimizerState.start(np.concatenate([w.ravel() for w in weights]))
-        self._best = self._optimizer.weights
         self.best_val_probabilities = np.zeros(int(data.validation.y.shape[0]), np.float32)
-
-    @property
-    def n_features(self) -> int:
-        """Columns of the feature matrix."""
-        return int(self.data.train.X.shape[1])
-
-    @property
-    def best_weights(self) -> list[np.ndarray]:
-        """Weights of the best epoch, in Keras' order; the initial ones before there is one."""
-        return split_weights(self._best, self.config, self.n_features)
+        self.last_epochs: list[EpochRecord] = []
+        self._state = network.initial_state
+        network.load(self._state)
+        self.best_weights = network.weights()
+        """Of the best epoch, in Keras' order; the initial ones before there is one."""
 
     def train(self, until_epoch: int) -> list[EpochRecord]:
         """Trains until that many epochs are done in all, or the training ends by itself.
@@ -85,15 +82,11 @@ class Training:
         Returns:
             The epochs trained in this call. A diverged epoch is the last of them.
         """
-        self.program.load(self._optimizer)
+        self.network.load(self._state)
         history: list[EpochRecord] = []
         while self.ending is None and self.epoch < until_epoch:
-            outcome = self.program.run_epoch(
-                self.data.train,
-                self.data.validation,
-                self.config,
-                self.data.log_odds_shift,
-                self.seed,
+            outcome = self.network.run_epoch(
+                self.data.train, self.data.validation, self.data.log_odds_shift
             )
             self.epoch += 1
             history.append(EpochRecord(self.epoch, *outcome[:4]))
@@ -104,12 +97,12 @@ class Training:
                 self.best_val_loss = outcome.val_loss
                 self.best_val_accuracy = outcome.val_accuracy
                 self.best_val_probabilities = outcome.val_probabilities
-                self._best = self.program.weights()
+                self.best_weights = self.network.weights()
             elif self.epoch - self.best_epoch >= self.patience:
                 self.ending = Ending.CONVERGED
             if self.ending is None and self.epoch >= self.max_epochs:
                 self.ending = Ending.COMPLETED
-        self._optimizer = self.program.state()
+        self._state = self.network.state()
         self.last_epochs = history
         return history
 
@@ -122,7 +115,7 @@ class Training:
         Returns:
             float32 ndarray of shape (n_rows,).
         """
-        return self.program.predict(self._best, X, self.config, self.data.log_odds_shift)
+        return self.network.predict(self.best_weights, X, self.data.log_odds_shift)
 
     def save(self, path: Path) -> None:
         """Writes the whole state, atomically, as an ``.npz`` of plain arrays, nothing pickled."""
@@ -137,8 +130,8 @@ class Training:
                 best_val_loss=self.best_val_loss,
                 best_val_accuracy=self.best_val_accuracy,
                 best_val_probabilities=self.best_val_probabilities,
-                best_weights=self._best,
-                **vars(self._optimizer),
+                **{_BEST_WEIGHT.format(i): w for i, w in enumerate(self.best_weights)},
+                **self._state,
             )
 
     def restore(self, path: Path) -> None:
@@ -151,10 +144,7 @@ class Training:
             self.best_val_loss = float(arrays["best_val_loss"])
             self.best_val_accuracy = float(arrays["best_val_accuracy"])
             self.best_val_probabilities = arrays["best_val_probabilities"]
-            self._best = arrays["best_weights"]
-            self._optimizer = OptimizerState(
-                weights=arrays["weights"],
-                first_moments=arrays["first_moments"],
-                second_moments=arrays["second_moments"],
-                updates=int(arrays["updates"]),
-            )
+            self.best_weights = [
+                arrays[_BEST_WEIGHT.format(i)] for i in range(len(self.best_weights))
+            ]
+            self._state = {name: arrays[name] for name in self._state}

@@ -17,7 +17,7 @@ import ray
 from ray import tune
 
 from ..datasets.views import Rows, View
-from .mlp import MLPConfig
+from .family import MLP, FamilySpec, load_family
 
 if TYPE_CHECKING:
     from ..datasets.preparation import Prepared
@@ -39,7 +39,7 @@ class TrialSpec:
         trial: Id of the trial.
         view: The view it trains on.
         seed: Of its weights, shuffling and dropout.
-        hyperparameters: Of :class:`MLPConfig`.
+        hyperparameters: Of the family.
         bracket: How many of the first rung levels it leaves out.
         fold: The fold whose rows it trains on, without rungs; None for the search's rows.
     """
@@ -61,11 +61,13 @@ class FoldModel:
         log_odds_shift: What its predictions were shifted by, to the natural prior.
         out_of_fold: Natural-prior probability of the positive class for the fold's out-of-fold
             rows, float32 of shape (n_out_of_fold,).
+        n_features: Columns of the fold's feature matrix.
     """
 
     weights: list[np.ndarray]
     log_odds_shift: float
     out_of_fold: np.ndarray
+    n_features: int
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,13 @@ class TrainingSettings:
             budget. Bracket b leaves the first b out.
         patience: Epochs without a better validation loss before a training ends.
         states: Folder of the search's trials' states, which every worker can write.
+        family: What they train.
     """
 
     levels: tuple[int, ...]
     patience: int
     states: Path
+    family: FamilySpec = MLP
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,7 @@ class SweepTrainable(tune.Trainable):
         """Takes references to the shared arrays, by fold, and starts the first trial."""
         self._rows = rows
         self._settings = settings
+        self._family = load_family(settings.family)
         self._restored = False
         self._resident: OrderedDict[tuple[int | None, str], TrainingData] = OrderedDict()
         self._begin(TrialSpec(**config))
@@ -190,10 +195,10 @@ class SweepTrainable(tune.Trainable):
         levels = self._settings.levels
         self._spec = spec
         self._levels = levels[spec.bracket :] if spec.fold is None else levels[-1:]
+        data = self._data(spec.fold, spec.view)
         self._training: Training = Training(
-            MLPConfig.from_mapping(spec.hyperparameters),
-            self._data(spec.fold, spec.view),
-            seed=spec.seed,
+            self._family.network(spec.hyperparameters, data.n_features, spec.seed),
+            data,
             patience=self._settings.patience,
             max_epochs=levels[-1],
         )
@@ -226,6 +231,7 @@ class SweepTrainable(tune.Trainable):
             weights=self._training.best_weights,
             log_odds_shift=self._training.data.log_odds_shift,
             out_of_fold=self._training.predict(ray.get(self._rows[self._spec.fold].out_of_fold)),
+            n_features=self._training.data.n_features,
         )
 
 

@@ -13,6 +13,7 @@ from evensweep.trainables.mlp import (
     initial_weights,
     split_weights,
 )
+from evensweep.trainables.mlp_family import MLPNetwork
 from evensweep.trainables.training import Training, TrainingData
 
 import keras  # isort: skip - after the runtime has set TensorFlow up
@@ -101,7 +102,8 @@ def test_an_exported_network_predicts_what_the_training_predicts(
     table: dict[str, np.ndarray], data: TrainingData, tmp_path: Path
 ) -> None:
     config = MLPConfig(2, 9, "selu", dropout_rate=0.1, l2_strength=1e-3, learning_rate=0.01)
-    trainings = [Training(config, data, seed=s, patience=3, max_epochs=4) for s in (1, 2)]
+    networks = [MLPNetwork(config, 6, seed) for seed in (1, 2)]
+    trainings = [Training(network, data, patience=3, max_epochs=4) for network in networks]
     for training in trainings:
         training.train(4)
     files = keras_files(vars(config), 6, [training.best_weights for training in trainings])

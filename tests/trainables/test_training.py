@@ -15,8 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from evensweep.trainables.family import State
 from evensweep.trainables.mlp import MLPConfig
-from evensweep.trainables.program import EpochOutcome, OptimizerState, ResidentRows
+from evensweep.trainables.mlp_family import MLPNetwork
+from evensweep.trainables.program import EpochOutcome, ResidentRows
 from evensweep.trainables.training import Ending, EpochRecord, Training, TrainingData
 
 import keras  # isort: skip - after the runtime has set TensorFlow up
@@ -34,7 +36,7 @@ CONFIG = MLPConfig(
 
 
 def begin(data: TrainingData, config: MLPConfig = CONFIG, seed: int = 5) -> Training:
-    return Training(config, data, seed=seed, patience=100, max_epochs=18)
+    return Training(MLPNetwork(config, 6, seed), data, patience=100, max_epochs=18)
 
 
 def assert_same_state(one: Training, other: Training) -> None:
@@ -42,9 +44,10 @@ def assert_same_state(one: Training, other: Training) -> None:
     for name in ("epoch", "ending", "best_epoch", "best_val_loss", "best_val_accuracy"):
         assert getattr(one, name) == getattr(other, name), name
     np.testing.assert_array_equal(one.best_val_probabilities, other.best_val_probabilities)
-    np.testing.assert_array_equal(one._best, other._best)
-    for name, ours in vars(one._optimizer).items():
-        np.testing.assert_array_equal(ours, getattr(other._optimizer, name), err_msg=name)
+    for ours, theirs in zip(one.best_weights, other.best_weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for name, ours in one._state.items():
+        np.testing.assert_array_equal(ours, other._state[name], err_msg=name)
 
 
 @pytest.fixture(scope="module")
@@ -54,27 +57,31 @@ def straight(data: TrainingData) -> tuple[Training, list[EpochRecord]]:
     return training, training.train(18)
 
 
-class ScriptedProgram:
-    """Stands in for the compiled program: its losses are given, its one weight is the epoch."""
+class ScriptedNetwork:
+    """Stands in for a network: its losses are given, its one weight is the epoch."""
 
     def __init__(self, val_losses: Sequence[float], losses: Sequence[float] | None = None) -> None:
+        self.initial_state: State = {"epoch_trained": np.array(0)}
         self._val_losses = val_losses
         self._losses = losses or [0.5] * len(val_losses)
         self._epoch = 0
 
-    def load(self, state: OptimizerState) -> None:
-        self._epoch = state.updates
+    def load(self, state: State) -> None:
+        self._epoch = int(state["epoch_trained"])
 
     def run_epoch(self, *_: Any) -> EpochOutcome:
         val_loss, loss = self._val_losses[self._epoch], self._losses[self._epoch]
         self._epoch += 1
         return EpochOutcome(loss, 0.5, val_loss, self._epoch / 100, np.full(57, self._epoch))
 
-    def weights(self) -> np.ndarray:
-        return np.array([self._epoch])
+    def weights(self) -> list[np.ndarray]:
+        return [np.array([self._epoch])]
 
-    def state(self) -> OptimizerState:
-        return replace(OptimizerState.start(self.weights()), updates=self._epoch)
+    def state(self) -> State:
+        return {"epoch_trained": np.array(self._epoch)}
+
+    def predict(self, *_: Any) -> np.ndarray:
+        raise NotImplementedError
 
 
 def scripted(
@@ -83,10 +90,8 @@ def scripted(
     patience: int,
     losses: Sequence[float] | None = None,
 ) -> Training:
-    program = ScriptedProgram(val_losses, losses)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("evensweep.trainables.training.mlp_program", lambda *_: program)
-        return Training(CONFIG, data, seed=0, patience=patience, max_epochs=len(val_losses))
+    network = ScriptedNetwork(val_losses, losses)
+    return Training(network, data, patience=patience, max_epochs=len(val_losses))
 
 
 def keras_early_stopping(val_losses: Sequence[float], patience: int) -> tuple[int, int]:
@@ -154,7 +159,7 @@ def test_early_stopping_is_that_of_keras_whatever_the_rungs(
         training.train(level)
     epochs, best_epoch = keras_early_stopping(val_losses, patience)
     assert (training.epoch, training.best_epoch) == (epochs, best_epoch)
-    assert training._best == [best_epoch]
+    assert training.best_weights == [[best_epoch]]
 
 
 def test_rungs_train_what_one_call_trains(
@@ -205,10 +210,10 @@ def test_restoring_takes_a_training_back(
 
 def test_a_checkpoint_keeps_the_ending(data: TrainingData, tmp_path: Path) -> None:
     path = tmp_path / "state.npz"
-    training = Training(CONFIG, data, seed=0, patience=1, max_epochs=2)
+    training = Training(MLPNetwork(CONFIG, 6, seed=0), data, patience=1, max_epochs=2)
     training.train(2)
     training.save(path)
-    restored = Training(CONFIG, data, seed=0, patience=1, max_epochs=2)
+    restored = Training(MLPNetwork(CONFIG, 6, seed=0), data, patience=1, max_epochs=2)
     restored.restore(path)
     assert restored.ending is training.ending is Ending.COMPLETED
     assert restored.train(9) == []
@@ -222,9 +227,8 @@ def test_a_checkpoint_is_plain_arrays(data: TrainingData, tmp_path: Path) -> Non
         assert {array.dtype.kind for array in arrays.values()} <= {"i", "f", "U"}
         assert int(arrays["epoch"]) == 2
         assert int(arrays["updates"]) == 10
-        assert (
-            arrays["weights"].shape == arrays["best_weights"].shape == (7 * 12 + 13 * 12 + 13 * 2,)
-        )
+        assert arrays["weights"].shape == (7 * 12 + 13 * 12 + 13 * 2,)
+        assert arrays["best_weight_0"].shape == (6, 12)
 
 
 OTHER_PROCESS = """
@@ -233,6 +237,7 @@ from dataclasses import asdict
 from pathlib import Path
 import numpy as np
 from evensweep.trainables.mlp import MLPConfig
+from evensweep.trainables.mlp_family import MLPNetwork
 from evensweep.trainables.program import ResidentRows
 from evensweep.trainables.training import Training, TrainingData
 
@@ -246,7 +251,8 @@ data = TrainingData(
 )
 
 def begin():
-    return Training(MLPConfig(**config), data, seed=5, patience=100, max_epochs=18)
+    network = MLPNetwork(MLPConfig(**config), 6, seed=5)
+    return Training(network, data, patience=100, max_epochs=18)
 
 resumed = begin()
 resumed.restore(folder / "state.npz")
@@ -289,7 +295,7 @@ def test_trainings_that_share_a_program_do_not_disturb_each_other(
 ) -> None:
     ours = begin(data)
     other = begin(data, replace(CONFIG, hidden_layer_size=40, batch_size=16), seed=6)
-    assert ours.program is other.program
+    assert ours.network.program is other.network.program
     history = []
     for level in range(1, 19):
         history += ours.train(level)
@@ -319,15 +325,15 @@ def test_a_learning_rate_that_explodes_ends_the_training_and_keeps_its_best_weig
 ) -> None:
     training = begin(data)
     training.train(3)
-    best_epoch, best_weights = training.best_epoch, training._best
+    best_epoch, best_weights = training.best_epoch, training.best_weights
     expected = training.predict(table["X_val"])
-    training.config = replace(CONFIG, learning_rate=1e30)
+    training.network = MLPNetwork(replace(CONFIG, learning_rate=1e30), 6, seed=5)
     history = training.train(18)
     assert [row.epoch for row in history] == [4]
     assert not np.isfinite([history[0].loss, history[0].val_loss]).all()
     assert training.ending is Ending.DIVERGED
     assert training.best_epoch == best_epoch == 3
-    assert training._best is best_weights
+    assert training.best_weights is best_weights
     np.testing.assert_array_equal(training.predict(table["X_val"]), expected)
     assert training.train(18) == []
 
@@ -364,7 +370,7 @@ def test_a_loss_that_is_not_finite_is_a_divergence(
 @pytest.mark.parametrize("activation", ["relu", "tanh", "selu"])
 def test_a_separable_table_is_learned(activation: str, table: Table, data: TrainingData) -> None:
     config = MLPConfig(num_layers=2, hidden_layer_size=16, activation=activation, batch_size=16)
-    training = Training(config, data, seed=0, patience=18, max_epochs=18)
+    training = Training(MLPNetwork(config, 6, seed=0), data, patience=18, max_epochs=18)
     history = training.train(18)
     assert roc_auc_score(table["y_val"], training.predict(table["X_val"])) > 0.95
     assert history[-1].loss < 0.6 * history[0].loss
