@@ -8,12 +8,21 @@ import pytest
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-@pytest.fixture(scope="session")
-def ray_session() -> Iterator[None]:
-    """A Ray session with two CPUs that every test needing Ray uses."""
-    from evensweep.cluster.session import ray_session as start
+@pytest.fixture(scope="session", autouse=True)
+def graph_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Traced programs of these tests, and of the processes they start, apart from the user's."""
+    folder = tmp_path_factory.mktemp("graphs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EVENSWEEP_CACHE", str(folder))
+        yield folder
 
-    with start(cpus=2):
+
+@pytest.fixture(scope="session")
+def ray_session(graph_cache: Path) -> Iterator[None]:
+    """A Ray session with two CPUs that every test needing Ray uses."""
+    from evensweep.search.sweep import session_for_sweeps
+
+    with session_for_sweeps(cpus=2):
         yield
 
 

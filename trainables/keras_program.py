@@ -16,8 +16,9 @@ import numpy as np
 
 from ..datasets.errors import InputError
 from .family import State
+from .graph_cache import trace
 from .lifted_dropout import LiftedDropouts
-from .program import EpochOutcome, ResidentRows, Tensor, trace
+from .program import EpochOutcome, ResidentRows, Tensor
 from .runtime import EXECUTOR, tf
 from .structure import TrialInputs, can_lift_decay, is_penalty, liftable_dropouts
 

@@ -14,15 +14,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple, Self, TypeAlias
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from . import dropout as dropout_module
+from .dropout import PooledDropout
+from .graph_cache import trace, trace_once
 from .mlp import MLPConfig
 from .runtime import EXECUTOR, tf
 
 ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-7
 """Keras' defaults (Kingma & Ba 2015)."""
+
+_SOURCE = b"".join(Path(file).read_bytes() for file in (__file__, dropout_module.__file__))
+"""What the traced operations follow from."""
 
 Tensor: TypeAlias = Any
 """A symbolic tensor; TensorFlow has no types of its own."""
@@ -96,17 +103,23 @@ class MLPProgram:
 
     def __init__(self, num_layers: int, activation: str) -> None:
         self.num_layers = num_layers
+        self.activation = activation
         self._activate, self._activation_gradient = _ACTIVATIONS[activation]
         self._weights, self._first, self._second = (
             tf.Variable(tf.zeros([0]), shape=[None], trainable=False) for _ in range(3)
         )
         self._updates = tf.Variable(0, dtype=tf.int64, trainable=False)
+        variables = (self._weights, self._first, self._second, self._updates)
+        self._handles = [variable.handle for variable in variables]
 
     @cached_property
     def _epoch(self) -> Any:
         X, y = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.int32)
         counts, reals = tf.TensorSpec([3], tf.int64), tf.TensorSpec([4], tf.float32)
-        return trace(self._train_and_validate, X, y, X, y, counts, reals)
+        handles = [tf.TensorSpec([], tf.resource)] * len(self._handles)
+        name = f"epoch {self.num_layers} {self.activation}"
+        signature = (X, y, X, y, counts, reals, *handles)
+        return trace_once(name, _SOURCE, self._train_and_validate, *signature)
 
     @cached_property
     def _predict(self) -> Any:
@@ -161,6 +174,7 @@ class MLPProgram:
                 validation.y,
                 tf.constant(counts, tf.int64),
                 tf.constant(reals, tf.float32),
+                *self._handles,
             )
         loss, accuracy, val_loss, val_accuracy = map(float, figures.numpy())
         return EpochOutcome(loss, accuracy, val_loss, val_accuracy, probabilities.numpy())
@@ -191,7 +205,9 @@ class MLPProgram:
         y_val: Tensor,
         counts: Tensor,
         reals: Tensor,
+        *handles: Tensor,
     ) -> tuple[Tensor, Tensor]:
+        variables = _Variables(*handles)
         width, batch_size, _ = tf.unstack(tf.cast(counts, tf.int32))
         seed = counts[-1]  # the one that may need 64 bits
         learning_rate, dropout_rate, l2, shift = tf.unstack(reals)
@@ -199,13 +215,13 @@ class MLPProgram:
         layout = _Layout.of(self.num_layers, tf.shape(X)[1], width)
         decay = layout.spread([2 * l2, 0.0] * self.num_layers + [0.0, 0.0])
         log_2 = tf.constant(np.log(2), tf.float32)
-        updates = tf.convert_to_tensor(self._updates)
+        updates = variables.read_updates()
         # One generator for shuffling and dropout, keyed by the trial's seed and a counter that the
         # checkpoint holds: a resumed trial draws what the unbroken one would have drawn.
         keys = tf.random.stateless_uniform([rows], seed=[seed, -1 - updates])
         order = tf.argsort(keys)
         X, y = tf.gather(X, order), tf.gather(y, order)
-        dropout = _Dropout.draw(
+        dropout = PooledDropout.draw(
             self.num_layers,
             tf.stack([tf.minimum(batch_size, rows), width]),
             -(-rows // batch_size),
@@ -216,11 +232,11 @@ class MLPProgram:
         def batch(start: Tensor, updates: Tensor, loss_sum: Tensor, hits: Tensor) -> Any:
             end = tf.minimum(start + batch_size, rows)
             X_batch, y_batch = (tf.strided_slice(part, [start], [end], [1]) for part in (X, y))
-            weights = tf.convert_to_tensor(self._weights)
+            weights = variables.read_weights()
             masks = dropout.masks(start // batch_size, end - start)
             losses, gradient = self._backpropagate(layout, weights, X_batch, y_batch, masks)
             decay_gradient = decay * weights
-            self._adam(gradient + decay_gradient, learning_rate, updates + 1)
+            variables.apply_adam(gradient + decay_gradient, learning_rate, updates + 1)
             penalty = tf.reduce_sum(decay_gradient * weights) / 2
             loss_sum += tf.reduce_sum(losses) + penalty * tf.cast(end - start, tf.float32)
             # Of two classes, the right one is the likelier when its loss is below log 2.
@@ -230,9 +246,9 @@ class MLPProgram:
         _, updates, loss_sum, hits = tf.while_loop(
             lambda start, *_: start < rows, batch, [0, updates, 0.0, 0.0], parallel_iterations=1
         )
-        self._updates.assign(updates)
+        variables.write_updates(updates)
 
-        log_odds = self._log_odds(layout, tf.convert_to_tensor(self._weights), X_val, shift)
+        log_odds = self._log_odds(layout, variables.read_weights(), X_val, shift)
         positive = y_val > 0
         val_loss = tf.reduce_mean(
             tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(positive, tf.float32), log_odds)
@@ -276,12 +292,32 @@ class MLPProgram:
                 delta = self._activation_gradient(activated[layer - 1], delta)
         return losses, tf.concat([tf.reshape(g, [-1]) for g in reversed(gradients)], axis=0)
 
-    def _adam(self, gradient: Tensor, learning_rate: Tensor, updates: Tensor) -> None:
+
+class _Variables(NamedTuple):
+    """A program's variables by their handles, which are inputs of the graph."""
+
+    weights: Tensor
+    first: Tensor
+    second: Tensor
+    updates: Tensor
+
+    def read_weights(self) -> Tensor:
+        weights = tf.raw_ops.ReadVariableOp(resource=self.weights, dtype=tf.float32)
+        return tf.ensure_shape(weights, [None])
+
+    def read_updates(self) -> Tensor:
+        updates = tf.raw_ops.ReadVariableOp(resource=self.updates, dtype=tf.int64)
+        return tf.ensure_shape(updates, [])
+
+    def write_updates(self, updates: Tensor) -> None:
+        tf.raw_ops.AssignVariableOp(resource=self.updates, value=updates)
+
+    def apply_adam(self, gradient: Tensor, learning_rate: Tensor, updates: Tensor) -> None:
         step = tf.cast(updates, tf.float32)
         tf.raw_ops.ResourceApplyAdam(
-            var=self._weights.handle,
-            m=self._first.handle,
-            v=self._second.handle,
+            var=self.weights,
+            m=self.first,
+            v=self.second,
             beta1_power=tf.pow(ADAM_BETA_1, step),
             beta2_power=tf.pow(ADAM_BETA_2, step),
             lr=learning_rate,
@@ -290,70 +326,6 @@ class MLPProgram:
             epsilon=ADAM_EPSILON,
             grad=gradient,
         )
-
-
-def trace(function: Callable[..., Any], *signature: Any) -> Any:
-    """The compiled function; called as such, it costs a fraction of ``tf.function``'s dispatch."""
-    return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
-
-
-class _Dropout(NamedTuple):
-    """An epoch's random numbers for dropout, cheaper than a generator's for every batch.
-
-    TensorFlow's generator takes a fifth of an epoch if it draws for every unit and row. Here it
-    fills a pool once an epoch, and a batch's random bytes are two windows of the pool, at random
-    places, combined by exclusive or. Each byte is uniform, and any two bytes of an epoch that are
-    not made of the same two are independent. A byte decides about a unit: the rate is rounded to a
-    256th, up or down at random by batch, so that it is exact in the mean.
-    """
-
-    layers: int
-    shape: Tensor
-    pool: Tensor
-    places: Tensor
-    thresholds: Tensor
-    factor: Tensor
-
-    @classmethod
-    def draw(
-        cls, layers: int, shape: Tensor, batches: Tensor, rate: Tensor, seed: Sequence[Tensor]
-    ) -> Self:
-        """Draws for an epoch.
-
-        Args:
-            layers: Hidden layers.
-            shape: Rows of a whole batch, and units of a layer.
-            batches: Batches of the epoch.
-            rate: Share of units to drop; without dropout there is one factor a layer, for all.
-            seed: Of the epoch.
-        """
-        shape = tf.where(rate > 0, shape, 1)
-        words = -(-layers * tf.reduce_prod(shape) // 4)
-        drawn = tf.raw_ops.StatelessRandomUniformFullInt(
-            shape=[2 * words + 3 * batches], seed=seed, dtype=tf.int32
-        )
-        plan = tf.reshape(drawn[2 * words :], [3, batches])
-        rounding = tf.cast(plan[2], tf.float32) / 2**32 + 0.5
-        return cls(
-            layers=layers,
-            shape=shape,
-            pool=drawn,
-            places=tf.math.floormod(plan[:2], words + 1),
-            thresholds=tf.cast(tf.minimum(tf.floor(rate * 256 + rounding), 255), tf.uint8),
-            factor=1 / (1 - rate),
-        )
-
-    def masks(self, batch: Tensor, rows: Tensor) -> list[Tensor]:
-        """Factors of every hidden layer's units, for a batch of so many rows."""
-        shape = tf.concat([[self.layers], tf.minimum([rows, self.shape[1]], self.shape)], 0)
-        units = tf.reduce_prod(shape)
-        words = -(-units // 4)
-        first, second = tf.unstack(tf.gather(self.places, batch, axis=1))
-        pair = [self.pool[place : place + words] for place in (first, second)]
-        mixed = tf.bitcast(tf.bitwise.bitwise_xor(*pair), tf.uint8)
-        draws = tf.reshape(tf.reshape(mixed, [-1])[:units], shape)
-        kept = draws >= self.thresholds[batch]
-        return tf.unstack(tf.where(kept, self.factor, 0.0), self.layers)
 
 
 class _Layout(NamedTuple):

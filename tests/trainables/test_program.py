@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
+from evensweep.trainables.dropout import PooledDropout
 from evensweep.trainables.mlp import (
     ACTIVATIONS,
     MLPConfig,
@@ -21,7 +22,6 @@ from evensweep.trainables.program import (
     MLPProgram,
     OptimizerState,
     ResidentRows,
-    _Dropout,
     mlp_program,
 )
 from evensweep.trainables.runtime import tf
@@ -186,7 +186,7 @@ def drawn_masks(rate: float, seed: int, updates: int, batches: int = 40) -> np.n
     """Masks of an epoch's batches, three layers, 300 rows and 41 units (an odd number)."""
     shape = tf.constant([300, 41])
     key = [tf.constant(seed, tf.int64), tf.constant(updates, tf.int64)]
-    dropout = _Dropout.draw(3, shape, tf.constant(batches), tf.constant(rate), key)
+    dropout = PooledDropout.draw(3, shape, tf.constant(batches), tf.constant(rate), key)
     return np.array([dropout.masks(batch, tf.constant(300)) for batch in range(batches)])
 
 
@@ -227,7 +227,9 @@ def test_dropout_keeps_each_unit_by_itself(rate: float) -> None:
 def test_a_last_batch_of_fewer_rows_has_masks_of_its_own_shape() -> None:
     key = [tf.constant(1, tf.int64), tf.constant(2, tf.int64)]
     for rate, rows_seen in ((0.5, 7), (0.0, 1)):
-        dropout = _Dropout.draw(2, tf.constant([50, 5]), tf.constant(3), tf.constant(rate), key)
+        dropout = PooledDropout.draw(
+            2, tf.constant([50, 5]), tf.constant(3), tf.constant(rate), key
+        )
         for mask in dropout.masks(2, tf.constant(7)):
             assert mask.shape == (rows_seen, 5 if rate else 1)
     assert np.all(np.array(dropout.masks(2, tf.constant(7))) == 1)
