@@ -1,11 +1,17 @@
 """The search: decides about the trials that the workers train, and records every event."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
+import ray
 from ray import tune
 
+from ..cluster.tasks import task
+from ..datasets.errors import InputError
 from ..results.records import End, Progress, SearchRecord, TrialRecord, finite_or_none
 from ..results.run_directory import RunDirectory
+from ..trainables.builder import is_builder
+from ..trainables.probe import probe_builder
 from ..trainables.tune_adapter import (
     Report,
     SharedRows,
@@ -17,6 +23,24 @@ from ..trainables.tune_adapter import (
 from .brackets import Brackets
 from .config import SearchConfig, SweepConfig
 from .pool import TrainingPool
+
+
+def try_family(config: SweepConfig, hyperparameters: Mapping[str, Any], n_features: int) -> None:
+    """Trains and exports a user's model once, before the search spends time on it.
+
+    Raises:
+        InputError: It can't be built, trained or exported.
+    """
+    if not is_builder(config.trainable):
+        return
+    try:
+        ray.get(
+            task(probe_builder, f"try {config.trainable}", cpus=1).remote(
+                config.family, hyperparameters, n_features
+            )
+        )
+    except InputError as error:  # Ray's, which has the worker's traceback in its text
+        raise error.cause from None  # type: ignore[attr-defined]
 
 
 def open_pool(

@@ -98,7 +98,10 @@ class LiveDisplay(Display):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        # Drawn at a rate of its own, since results may come by the hundred a second.
+        self._live = Live(
+            console=console, get_renderable=self._render, refresh_per_second=4, transient=True
+        )
         self._title = ""
         self._record: SearchRecord | None = None
         self._views: Sequence[str] = ()
@@ -115,7 +118,8 @@ class LiveDisplay(Display):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._live.update(Text(""))
+        self._title = ""
+        self._record, self._bar = None, None
         self._live.stop()
 
     def stage(self, title: str) -> None:
@@ -124,12 +128,10 @@ class LiveDisplay(Display):
             self._console.print(Text.assemble(("✓ ", "green"), self._title))
         self._title = title
         self._record, self._bar = None, None
-        self.refresh()
 
     def search(self, record: SearchRecord, views: Sequence[str]) -> None:
         """See :class:`Display`."""
         self._record, self._views, self._started = record, views, time.monotonic()
-        self.refresh()
 
     def folds(self, total: int) -> None:
         """See :class:`Display`."""
@@ -137,24 +139,24 @@ class LiveDisplay(Display):
             TextColumn("  folds"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         )
         self._bar.add_task("folds", total=total)
-        self.refresh()
 
     def fold_done(self, figures: FoldFigures) -> None:
         """See :class:`Display`."""
         if self._bar is not None:
             self._bar.advance(self._bar.task_ids[0])
-        self.refresh()
 
-    def refresh(self) -> None:
-        """See :class:`Display`."""
+    def _render(self) -> RenderableType:
+        record, bar = self._record, self._bar
+        if not self._title:
+            return Text("")
         parts: list[RenderableType] = [Text.assemble(("● ", "cyan"), self._title, " …")]
-        if self._record is not None:
-            parts.append(self._search_table(self._record))
-            if all(trial.status == "waiting" for trial in self._record.trials.values()):
+        if record is not None:
+            parts.append(self._search_table(record))
+            if not any(trial.epochs for trial in record.trials.values()):
                 parts.append(Text("  workers start; each imports TensorFlow once", style="dim"))
-        if self._bar is not None:
-            parts.append(self._bar)
-        self._live.update(Group(*parts))
+        if bar is not None:
+            parts.append(bar)
+        return Group(*parts)
 
     def _search_table(self, record: SearchRecord) -> Table:
         table = Table(box=None, padding=(0, 2), header_style="dim")

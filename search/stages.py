@@ -1,7 +1,6 @@
 """The stages of a run, each of which leaves its files whole before the next one starts."""
 
 import logging
-import platform
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -42,7 +41,7 @@ from .cross_validation import (
     prepare_folds,
 )
 from .errors import SweepError
-from .experiment import open_pool, run_search
+from .experiment import open_pool, run_search, try_family
 from .plan import child_seed, plan_trials
 from .pool import TrainingPool
 from .progress import Display
@@ -198,6 +197,9 @@ class Stages:
         record = SearchRecord.open(self.run.search_records, plan_trials(self.config))
         self.display.search(record, self.config.views)
         if record.finished < len(record.trials):
+            if record.finished == 0:
+                hyperparameters = next(iter(record.trials.values())).config
+                try_family(self.config, hyperparameters, self.prepared.watched.X.shape[1])
             pool, _ = self._open_workers()
             run_search(self.config.search, self.run, record, pool, self.display.refresh)
         trials = list(record.trials.values())
@@ -378,21 +380,6 @@ class Stages:
         known = environment["stage_seconds"]
         known[stage] = round(known.get(stage, 0.0) + seconds, 3)
         write_json(self.run.environment, environment)
-
-
-def describe_environment(config: SweepConfig, cpus: float) -> dict[str, Any]:
-    """What ``environment.json`` starts with."""
-    packages = ["evensweep", "ray", "tensorflow", "keras", "scikit-learn", "imbalanced-learn"]
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            **{package: version(package) for package in [*packages, "numpy", "pandas"]},
-        },
-        "platform": platform.platform(),
-        "cpus": cpus,
-        "seed": config.seed,
-        "stage_seconds": {},
-    }
 
 
 def _class_counts(y: np.ndarray) -> dict[str, int]:

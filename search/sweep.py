@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import logging
+import platform
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -182,11 +185,11 @@ def execute(
 ) -> Run:
     """Does the stages of a run that are not complete, inside an open Ray session."""
     from ..results.summary import write_summary
-    from .stages import Stages, describe_environment
+    from .stages import Stages
 
     with _alone(run), _log_file(run.log):
         if not run.environment.exists():
-            write_json(run.environment, describe_environment(config, session.cpus))
+            write_json(run.environment, _environment(config, session.cpus))
         write_summary(run, "running")
         try:
             Stages(config, run, table, display).execute(until)
@@ -195,6 +198,21 @@ def execute(
             write_summary(run, "failed", error=str(error))
             raise
     return Run.load(run.root)
+
+
+def _environment(config: SweepConfig, cpus: float) -> dict[str, Any]:
+    """What ``environment.json`` starts with."""
+    packages = ["evensweep", "ray", "tensorflow", "keras", "scikit-learn", "imbalanced-learn"]
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version(package) for package in [*packages, "numpy", "pandas"]},
+        },
+        "platform": platform.platform(),
+        "cpus": cpus,
+        "seed": config.seed,
+        "stage_seconds": {},
+    }
 
 
 @contextmanager

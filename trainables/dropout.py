@@ -18,46 +18,49 @@ class PooledDropout(NamedTuple):
 
     layers: int
     shape: Any
+    words: Any
     pool: Any
-    places: Any
+    places: tuple[Any, Any]
     thresholds: Any
     factor: Any
 
     @classmethod
-    def draw(cls, layers: int, shape: Any, batches: Any, rate: Any, seed: Sequence[Any]) -> Self:
+    def draw(
+        cls, shape: tuple[int, Any, Any], batches: Any, rate: Any, seed: Sequence[Any]
+    ) -> Self:
         """Draws for an epoch.
 
         Args:
-            layers: Hidden layers.
-            shape: Rows of a whole batch, and units of a layer.
+            shape: Layers, rows of a whole batch, and units of a layer.
             batches: Batches of the epoch.
-            rate: Share of units to drop; without dropout there is one factor a layer, for all.
+            rate: Share of units to drop, in (0, 1).
             seed: Of the epoch.
         """
-        shape = tf.where(rate > 0, shape, 1)
-        words = -(-layers * tf.reduce_prod(shape) // 4)
+        layers, rows, width = shape
+        words = layers * rows * -(-width // 4)
         drawn = tf.raw_ops.StatelessRandomUniformFullInt(
             shape=[2 * words + 3 * batches], seed=seed, dtype=tf.int32
         )
-        plan = tf.reshape(drawn[2 * words :], [3, batches])
-        rounding = tf.cast(plan[2], tf.float32) / 2**32 + 0.5
+        first, second, rounding = tf.split(drawn[2 * words :], 3)
+        rounding = tf.cast(rounding, tf.float32) / 2**32 + 0.5
         return cls(
             layers=layers,
-            shape=shape,
+            shape=tf.stack(shape),
+            words=tf.reshape(words, [1]),
             pool=drawn,
-            places=tf.math.floormod(plan[:2], words + 1),
+            places=(tf.math.floormod(first, words + 1), tf.math.floormod(second, words + 1)),
             thresholds=tf.cast(tf.minimum(tf.floor(rate * 256 + rounding), 255), tf.uint8),
             factor=1 / (1 - rate),
         )
 
     def masks(self, batch: Any, rows: Any) -> list[Any]:
         """Factors of every hidden layer's units, for a batch of so many rows."""
-        shape = tf.concat([[self.layers], tf.minimum([rows, self.shape[1]], self.shape)], 0)
-        units = tf.reduce_prod(shape)
-        words = -(-units // 4)
-        first, second = tf.unstack(tf.gather(self.places, batch, axis=1))
-        pair = [self.pool[place : place + words] for place in (first, second)]
-        mixed = tf.bitcast(tf.bitwise.bitwise_xor(*pair), tf.uint8)
-        draws = tf.reshape(tf.reshape(mixed, [-1])[:units], shape)
-        kept = draws >= self.thresholds[batch]
+        begin, one = tf.reshape(batch, [1]), [1]
+        windows = [
+            tf.slice(self.pool, tf.slice(places, begin, one), self.words) for places in self.places
+        ]
+        mixed = tf.bitcast(tf.bitwise.bitwise_xor(*windows), tf.uint8)
+        # Whole words a row, so that units may be left over at its end, and rows in a last batch.
+        draws = tf.reshape(mixed, tf.stack([self.layers, self.shape[1], -1]))
+        kept = draws[:, :rows, : self.shape[2]] >= tf.slice(self.thresholds, begin, one)
         return tf.unstack(tf.where(kept, self.factor, 0.0), self.layers)

@@ -38,7 +38,7 @@ class MLPNetwork:
 
     def __init__(self, config: MLPConfig, n_features: int, seed: int) -> None:
         self.config = config
-        self.program = mlp_program(config.num_layers, config.activation)
+        self.program = mlp_program(config.num_layers, config.activation, config.dropout_rate > 0)
         self.initial_state = _arrays(
             OptimizerState.start(_flat(initial_weights(config, n_features, seed)))
         )

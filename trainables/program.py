@@ -90,20 +90,26 @@ class OptimizerState:
 
 
 @lru_cache(maxsize=64)
-def mlp_program(num_layers: int, activation: str) -> "MLPProgram":
+def mlp_program(num_layers: int, activation: str, drops: bool) -> "MLPProgram":
     """The worker's one program of this structure; traced at its first epoch."""
-    return MLPProgram(num_layers, activation)
+    return MLPProgram(num_layers, activation, drops)
 
 
 class MLPProgram:
     """An epoch of every multilayer perceptron with the same depth and activation.
 
     Holds the variables of one training at a time: :meth:`load` it, run epochs, :meth:`state`.
+
+    Args:
+        num_layers: Hidden layers.
+        activation: Of the hidden layers.
+        drops: Whether there is dropout; without it a batch has a fifth fewer operations.
     """
 
-    def __init__(self, num_layers: int, activation: str) -> None:
+    def __init__(self, num_layers: int, activation: str, drops: bool) -> None:
         self.num_layers = num_layers
         self.activation = activation
+        self.drops = drops
         self._activate, self._activation_gradient = _ACTIVATIONS[activation]
         self._weights, self._first, self._second = (
             tf.Variable(tf.zeros([0]), shape=[None], trainable=False) for _ in range(3)
@@ -117,7 +123,7 @@ class MLPProgram:
         X, y = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.int32)
         counts, reals = tf.TensorSpec([3], tf.int64), tf.TensorSpec([4], tf.float32)
         handles = [tf.TensorSpec([], tf.resource)] * len(self._handles)
-        name = f"epoch {self.num_layers} {self.activation}"
+        name = f"epoch {self.num_layers} {self.activation} {self.drops}"
         signature = (X, y, X, y, counts, reals, *handles)
         return trace_once(name, _SOURCE, self._train_and_validate, *signature)
 
@@ -221,19 +227,17 @@ class MLPProgram:
         keys = tf.random.stateless_uniform([rows], seed=[seed, -1 - updates])
         order = tf.argsort(keys)
         X, y = tf.gather(X, order), tf.gather(y, order)
-        dropout = PooledDropout.draw(
-            self.num_layers,
-            tf.stack([tf.minimum(batch_size, rows), width]),
-            -(-rows // batch_size),
-            dropout_rate,
-            [seed, updates],
-        )
+        if self.drops:
+            shape = (self.num_layers, tf.minimum(batch_size, rows), width)
+            dropout = PooledDropout.draw(
+                shape, -(-rows // batch_size), dropout_rate, [seed, updates]
+            )
 
         def batch(start: Tensor, updates: Tensor, loss_sum: Tensor, hits: Tensor) -> Any:
             end = tf.minimum(start + batch_size, rows)
             X_batch, y_batch = (tf.strided_slice(part, [start], [end], [1]) for part in (X, y))
             weights = variables.read_weights()
-            masks = dropout.masks(start // batch_size, end - start)
+            masks = dropout.masks(start // batch_size, end - start) if self.drops else []
             losses, gradient = self._backpropagate(layout, weights, X_batch, y_batch, masks)
             decay_gradient = decay * weights
             variables.apply_adam(gradient + decay_gradient, learning_rate, updates + 1)
@@ -274,11 +278,11 @@ class MLPProgram:
         """Cross-entropy of every row, and the gradient of its mean."""
         *hidden_layers, (kernel, bias) = layers = layout.split(weights)
         inputs, activated = [X], []
-        for (hidden_kernel, hidden_bias), mask in zip(hidden_layers, masks, strict=True):
+        for layer, (hidden_kernel, hidden_bias) in enumerate(hidden_layers):
             activated.append(
                 self._activate(tf.nn.bias_add(inputs[-1] @ hidden_kernel, hidden_bias))
             )
-            inputs.append(activated[-1] * mask)
+            inputs.append(activated[-1] * masks[layer] if masks else activated[-1])
         logits = tf.nn.bias_add(inputs[-1] @ kernel, bias)
         losses, delta = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits, labels=y)
         delta /= tf.cast(tf.shape(y)[0], tf.float32)
@@ -288,7 +292,9 @@ class MLPProgram:
             # Transposed beforehand: TensorFlow's product of a transposed matrix is slower by more.
             gradients.append(tf.transpose(inputs[layer]) @ delta)
             if layer > 0:
-                delta = (delta @ tf.transpose(layers[layer][0])) * masks[layer - 1]
+                delta @= tf.transpose(layers[layer][0])
+                if masks:
+                    delta *= masks[layer - 1]
                 delta = self._activation_gradient(activated[layer - 1], delta)
         return losses, tf.concat([tf.reshape(g, [-1]) for g in reversed(gradients)], axis=0)
 

@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import ks_2samp
 
 from evensweep.trainables.dropout import PooledDropout
+from evensweep.trainables.graph_cache import FOLDER
 from evensweep.trainables.mlp import (
     ACTIVATIONS,
     MLPConfig,
@@ -42,7 +43,7 @@ def flatten(weights: list[np.ndarray]) -> np.ndarray:
 def start(config: MLPConfig, seed: int = SEED) -> tuple[MLPProgram, list[np.ndarray]]:
     """The shared program with the configuration's initial weights in it."""
     weights = initial_weights(config, 6, seed)
-    program = mlp_program(config.num_layers, config.activation)
+    program = mlp_program(config.num_layers, config.activation, config.dropout_rate > 0)
     program.load(OptimizerState.start(flatten(weights)))
     return program, weights
 
@@ -184,9 +185,10 @@ def test_dropout_masks_have_the_mean_and_the_spread_of_keras(
 
 def drawn_masks(rate: float, seed: int, updates: int, batches: int = 40) -> np.ndarray:
     """Masks of an epoch's batches, three layers, 300 rows and 41 units (an odd number)."""
-    shape = tf.constant([300, 41])
     key = [tf.constant(seed, tf.int64), tf.constant(updates, tf.int64)]
-    dropout = PooledDropout.draw(3, shape, tf.constant(batches), tf.constant(rate), key)
+    dropout = PooledDropout.draw(
+        (3, tf.constant(300), tf.constant(41)), tf.constant(batches), tf.constant(rate), key
+    )
     return np.array([dropout.masks(batch, tf.constant(300)) for batch in range(batches)])
 
 
@@ -226,13 +228,9 @@ def test_dropout_keeps_each_unit_by_itself(rate: float) -> None:
 
 def test_a_last_batch_of_fewer_rows_has_masks_of_its_own_shape() -> None:
     key = [tf.constant(1, tf.int64), tf.constant(2, tf.int64)]
-    for rate, rows_seen in ((0.5, 7), (0.0, 1)):
-        dropout = PooledDropout.draw(
-            2, tf.constant([50, 5]), tf.constant(3), tf.constant(rate), key
-        )
-        for mask in dropout.masks(2, tf.constant(7)):
-            assert mask.shape == (rows_seen, 5 if rate else 1)
-    assert np.all(np.array(dropout.masks(2, tf.constant(7))) == 1)
+    shape = (2, tf.constant(50), tf.constant(5))
+    dropout = PooledDropout.draw(shape, tf.constant(3), tf.constant(0.5), key)
+    assert [mask.shape for mask in dropout.masks(2, tf.constant(7))] == [(7, 5), (7, 5)]
 
 
 def test_dropout_depends_on_the_seed_and_the_updates_only(table: Table, data: TrainingData) -> None:
@@ -270,7 +268,10 @@ def test_rows_come_in_another_order_every_epoch(data: TrainingData) -> None:
     assert len(losses) == 3
 
 
-def test_one_trace_serves_every_configuration_of_a_structure(data: TrainingData) -> None:
+def test_one_trace_serves_every_configuration_of_a_structure(
+    data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER, "")
     traces = []
 
     class Counted(MLPProgram):
@@ -278,7 +279,7 @@ def test_one_trace_serves_every_configuration_of_a_structure(data: TrainingData)
             traces.append(tensors)
             return super()._train_and_validate(*tensors)
 
-    program = Counted(2, "tanh")
+    program = Counted(2, "tanh", drops=True)
     for config in (
         MLPConfig(hidden_layer_size=4, activation="tanh"),
         MLPConfig(hidden_layer_size=128, activation="tanh", batch_size=17),
@@ -294,9 +295,9 @@ def test_one_trace_serves_every_configuration_of_a_structure(data: TrainingData)
 
 
 def test_a_structure_has_one_program_a_worker() -> None:
-    assert mlp_program(2, "relu") is mlp_program(2, "relu")
-    assert mlp_program(2, "relu") is not mlp_program(3, "relu")
-    assert mlp_program(2, "relu") is not mlp_program(2, "selu")
+    assert mlp_program(2, "relu", True) is mlp_program(2, "relu", True)
+    for other in ((3, "relu", True), (2, "selu", True), (2, "relu", False)):
+        assert mlp_program(2, "relu", True) is not mlp_program(*other)
 
 
 @pytest.mark.parametrize("shift", [0.0, -1.3])
