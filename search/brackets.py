@@ -28,9 +28,8 @@ class Brackets:
         for event in events:
             if isinstance(event, Progress):
                 record = self._trials[event.trial]
-                ended_there = (
-                    record.finished and record.status != "stopped" and event.epochs == record.epochs
-                )
+                ended_by_itself = record.finished and record.status not in {"stopped", "failed"}
+                ended_there = ended_by_itself and event.epochs == record.epochs
                 ending = record.status if ended_there else None
                 self.report(event.trial, event.rung, event.best_val_loss, ending)
 

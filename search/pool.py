@@ -261,7 +261,9 @@ class _Callback(tune.Callback):
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        text = str(trial.get_error() or "unknown error").strip()
+        # Tune's own accessors look in the storage, where the file is not yet.
+        written = Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
+        text = written.strip() or "unknown error"
         log.warning("trial %s failed:\n%s", _trial_id(trial), text)
         self._feed.failed(_trial_id(trial), text.splitlines()[-1].strip())
 

@@ -47,11 +47,12 @@ def bracket_sizes(brackets: int, reduction_factor: int) -> tuple[int, ...]:
 def deal(sizes: Sequence[int]) -> Iterator[int]:
     """Brackets for trial 0, 1, 2, …, without end, in the proportions of ``sizes``.
 
-    Each trial goes to the bracket that is furthest behind its share, so that every prefix keeps
-    the proportions as well as whole trials can; ties go to the first.
+    Each trial goes to the bracket that is furthest behind its share, counting half of the trial it
+    would get (Webster's, or Sainte-Laguë's, method), so that every prefix is close to the
+    proportions; ties go to the first.
     """
     dealt = [0] * len(sizes)
     while True:
-        bracket = min(range(len(sizes)), key=lambda b: ((dealt[b] + 1) / sizes[b], b))
+        bracket = min(range(len(sizes)), key=lambda b: ((2 * dealt[b] + 1) / sizes[b], b))
         dealt[bracket] += 1
         yield bracket

@@ -67,10 +67,11 @@ def _read(path: Path, signature: Sequence[Any]) -> Any:
         ValueError: It is damaged.
         ImportError, AttributeError: This TensorFlow has no such door.
     """
-    header, _, content = path.read_bytes().partition(b"\n")
-    names = json.loads(header)
-    if hashlib.sha256(content).hexdigest() != names.get("sha256"):
+    digest, _, rest = path.read_bytes().partition(b"\n")
+    if hashlib.sha256(rest).hexdigest().encode() != digest:
         raise ValueError(f"{path} is damaged")
+    header, _, content = rest.partition(b"\n")
+    names = json.loads(header)
     # No public way leads there, so another TensorFlow may not have it.
     from tensorflow.python.eager import context
 
@@ -93,20 +94,20 @@ def _read(path: Path, signature: Sequence[Any]) -> Any:
 def _write(path: Path, graph: Any) -> None:
     definition = graph.as_graph_def()
     _rename_functions(definition, path.stem)
-    content = definition.SerializeToString()
     header = {
         "inputs": [tensor.name for tensor in graph.inputs],
         "outputs": [tensor.name for tensor in graph.outputs],
-        "sha256": hashlib.sha256(content).hexdigest(),
     }
+    rest = json.dumps(header).encode() + b"\n" + definition.SerializeToString()
     with replacing(path) as temporary:
-        temporary.write_bytes(json.dumps(header).encode() + b"\n" + content)
+        temporary.write_bytes(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
 
 
 def _rename_functions(graph: Any, prefix: str) -> None:
     """Names the bodies of loops after the file, since TensorFlow numbers them by process."""
     functions = graph.library.function
-    names = {f.signature.name: f"{prefix}_{i}" for i, f in enumerate(functions)}
+    known = sorted(f.signature.name for f in functions)
+    names = {name: f"{prefix}_{i}" for i, name in enumerate(known)}
     for function in functions:
         function.signature.name = names[function.signature.name]
     for node in (*graph.node, *(node for f in functions for node in f.node_def)):

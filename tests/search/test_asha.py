@@ -118,3 +118,31 @@ def test_decisions_use_no_random_state() -> None:
 def test_unknown_rung_is_an_error_of_ours() -> None:
     with pytest.raises(KeyError):
         StoppingAsha((1, 3), 3).report("a", 2, 0.5)
+
+
+EVENT = st.tuples(
+    st.sampled_from(["report", "finish"]),
+    st.sampled_from("abcde"),
+    st.sampled_from([1, 3, 9]),
+    st.sampled_from([0.1, 0.2, 0.3, 0.4, *BAD]) | st.floats(-2, 2),
+)
+
+
+@given(st.lists(EVENT, max_size=40), st.integers(2, 5))
+def test_any_sequence_decides_as_counting_anew_each_time_would(events, factor: int) -> None:
+    asha = StoppingAsha((1, 3, 9), factor)
+    known: dict[int, dict[str, float]] = {1: {}, 3: {}, 9: {}}
+    for kind, trial, epoch, loss in events:
+        counted = loss if math.isfinite(loss) else math.inf
+        if kind == "finish":
+            asha.finish(trial, epoch, loss)
+            for level in known:
+                if level >= epoch:
+                    known[level][trial] = counted
+        else:
+            known[epoch][trial] = counted
+            losses = known[epoch].values()
+            better = sum(other < counted for other in losses)
+            expected = math.isfinite(loss) and better < max(1, len(losses) // factor)
+            assert asha.report(trial, epoch, loss) == expected
+        assert {level: asha.losses_at(level) for level in known} == known

@@ -230,6 +230,15 @@ def test_unknown_key_is_an_error_that_names_the_nearest(raw: dict, message: str)
             {"search": {"grace_epochs": 200}},
             "search: grace_epochs must not be above max_epochs, got 200 and 100",
         ),
+        (
+            {"search": {"brackets": 6}},
+            "search: brackets must be at most 5, as many as there are rung levels, got 6",
+        ),
+        (
+            {"search": {"brackets": 2, "scheduler": "fifo"}},
+            "search: brackets must be at most 1, as many as there are rung levels, got 2",
+        ),
+        ({"search": {"brackets": 0}}, "search.brackets: input should be greater than or equal"),
         ({"search": {"reduction_factor": 1}}, "search.reduction_factor: input should be"),
         ({"cross_validation": {"folds": 1}}, "cross_validation.folds: input should be"),
         ({"split": {"validation": 0.5, "test": 0.5}}, "split: validation and test together must"),
@@ -275,3 +284,22 @@ def test_unfit_value_is_named_with_its_place(raw: dict, message: str) -> None:
 def test_whole_numbers_are_fine_for_real_hyperparameters() -> None:
     assert config(baseline={"dropout_rate": 0, "learning_rate": 1}).baseline["dropout_rate"] == 0
     config(space={"l2_strength": {"int": [0, 1]}})
+
+
+@pytest.mark.parametrize(
+    ("search", "levels"),
+    [
+        ({}, (2, 6, 18, 54, 100)),
+        ({"brackets": 5}, (2, 6, 18, 54, 100)),
+        ({"grace_epochs": 1, "max_epochs": 16, "reduction_factor": 4}, (1, 4, 16)),
+        ({"scheduler": "fifo"}, (100,)),
+        ({"grace_epochs": 100}, (100,)),
+    ],
+)
+def test_levels_are_those_of_the_first_bracket(search: dict, levels: tuple[int, ...]) -> None:
+    assert config(search=search).search.levels == levels
+
+
+def test_brackets_are_one_unless_given() -> None:
+    assert config().search.brackets == 1
+    assert config(search={"brackets": 5}).search.brackets == 5

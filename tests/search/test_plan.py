@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from collections import Counter
+from dataclasses import asdict, replace
+from itertools import islice
 
 import pytest
 
 from evensweep.results.records import TrialRecord
 from evensweep.search.config import SweepConfig
 from evensweep.search.plan import child_seed, plan_trials
+from evensweep.search.rungs import deal
 from evensweep.trainables.mlp import HYPERPARAMETERS
 
 SCRIPT = """
@@ -138,3 +141,31 @@ def test_configurations_are_whole_whatever_the_space_leaves_out() -> None:
     baseline, *_, last = trials
     assert (baseline.config["learning_rate"], baseline.config["num_layers"]) == (0.01, 2)
     assert (last.config["num_layers"], last.config["batch_size"]) == (3, 128)
+
+
+def bracketed(trials: int, brackets: int = 3) -> list[TrialRecord]:
+    raw = {"search": {"trials": trials, "brackets": brackets}}
+    return plan_trials(SweepConfig.from_mapping(raw, "test"))
+
+
+def test_brackets_are_dealt_by_number_alike_in_every_view() -> None:
+    for view in ("undersampled", "smote"):
+        trials = [t for t in bracketed(17) if t.view == view and t.stage == "search"]
+        assert [t.bracket for t in trials] == list(islice(deal((9, 5, 3)), 17))
+        assert Counter(t.bracket for t in trials) == {0: 9, 1: 5, 2: 3}
+
+
+def test_baselines_and_sweeps_of_one_bracket_are_in_the_first() -> None:
+    assert {t.bracket for t in bracketed(9) if t.stage == "baseline"} == {0}
+    assert {t.bracket for t in bracketed(9, brackets=1)} == {0}
+
+
+def test_more_trials_leave_the_others_in_their_brackets() -> None:
+    few, many = by_id(bracketed(11)), by_id(bracketed(400))
+    assert {many[name].bracket for name in few} == {0, 1, 2}
+    assert {name: many[name] for name in few} == few
+
+
+def test_brackets_change_nothing_else_about_a_trial() -> None:
+    one, three = bracketed(20, brackets=1), bracketed(20)
+    assert [replace(trial, bracket=0) for trial in three] == one

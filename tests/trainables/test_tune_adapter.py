@@ -1,0 +1,181 @@
+"""What a worker reports of a trial that is taken up again, and of a fold."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+
+from evensweep.datasets.views import Rows, View
+from evensweep.trainables.tune_adapter import (
+    REPORT,
+    Report,
+    SharedRows,
+    SweepTrainable,
+    TrainingSettings,
+    TrialSpec,
+)
+
+Work = Callable[[Callable[[TrialSpec], Any]], Any]
+
+HYPERPARAMETERS = {
+    "num_layers": 2,
+    "hidden_layer_size": 8,
+    "activation": "relu",
+    "dropout_rate": 0.2,
+    "learning_rate": 0.01,
+    "batch_size": 48,
+}
+SPEC = TrialSpec("smote-000", "smote", 5, HYPERPARAMETERS)
+OTHER = TrialSpec("smote-001", "smote", 6, HYPERPARAMETERS)
+FOLD = TrialSpec("smote-000-fold-00", "smote", 9, HYPERPARAMETERS, bracket=1, fold=0)
+LEVELS = (2, 4, 8)
+SHIFT = -0.7
+
+
+@pytest.fixture(scope="module")
+def out_of_fold() -> np.ndarray:
+    return np.random.default_rng(3).normal(size=(31, 6)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def shared(
+    ray_session: None, table: dict[str, np.ndarray], out_of_fold: np.ndarray
+) -> dict[int | None, SharedRows]:
+    view = ray.put(View("smote", table["X"], table["y"], SHIFT))
+    watched = ray.put(Rows(table["X_val"], table["y_val"]))
+    predicted = ray.put(out_of_fold)
+    return {
+        None: SharedRows({"smote": view}, watched),
+        0: SharedRows({"smote": view}, watched, predicted),
+    }
+
+
+@pytest.fixture
+def on_worker(shared: dict[int | None, SharedRows], tmp_path: Path) -> Any:
+    """Runs work on a worker; it gets a function that begins a trial in a new trainable."""
+    settings = TrainingSettings(LEVELS, 100, tmp_path / "states")
+
+    @ray.remote
+    def run(work: Work) -> Any:
+        def begin(spec: TrialSpec) -> SweepTrainable:
+            trainable = SweepTrainable.__new__(SweepTrainable)
+            trainable.setup(asdict(spec), shared, settings)
+            return trainable
+
+        return work(begin)
+
+    return lambda work: ray.get(run.remote(work))
+
+
+def without_time(reports: Sequence[Report]) -> list[Report]:
+    return [replace(report, seconds=0.0) for report in reports]
+
+
+def test_a_step_trains_to_the_next_level(on_worker: Any) -> None:
+    def work(begin: Any) -> list[Report]:
+        trainable = begin(SPEC)
+        return [trainable.step()[REPORT] for _ in LEVELS]
+
+    reports = on_worker(work)
+    assert [(r.rung, r.epochs, r.ending) for r in reports] == [
+        (2, 2, None), (4, 4, None), (8, 8, "completed"),
+    ]  # fmt: skip
+    assert [[row.epoch for row in r.history] for r in reports] == [[1, 2], [3, 4], [5, 6, 7, 8]]
+    losses = [row.val_loss for r in reports for row in r.history]
+    assert [r.best_val_loss for r in reports] == [min(losses[:level]) for level in LEVELS]
+    assert losses[reports[-1].best_epoch - 1] == min(losses)
+    assert all(r.fold_model is None for r in reports)
+
+
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_a_restored_trial_reports_its_last_rung_untrained_and_goes_on_as_unbroken(
+    on_worker: Any, done: int
+) -> None:
+    def work(begin: Any) -> tuple[list[Report], ...]:
+        unbroken = begin(replace(SPEC, trial="unbroken"))
+        whole = [unbroken.step()[REPORT] for _ in LEVELS]
+        broken = begin(SPEC)
+        before = [broken.step()[REPORT] for _ in range(done)]
+        resumed = begin(SPEC)
+        train, resumed._training.train = resumed._training.train, None
+        again = resumed.step()[REPORT]
+        resumed._training.train = train
+        return whole, before, [again], [resumed.step()[REPORT] for _ in LEVELS[done:]]
+
+    whole, before, again, after = map(without_time, on_worker(work))
+    assert before == whole[:done]
+    assert again == whole[done - 1 : done]
+    assert after == whole[done:]
+
+
+def test_trials_that_take_turns_on_a_worker_train_as_they_would_alone(on_worker: Any) -> None:
+    def work(begin: Any) -> tuple[list[Report], list[Report]]:
+        alone = begin(replace(SPEC, trial="alone"))
+        whole = [alone.step()[REPORT] for _ in LEVELS]
+        trainable = begin(SPEC)
+        turns = [trainable.step()[REPORT]]
+        for _ in LEVELS[1:]:
+            trainable.reset_config(asdict(OTHER))
+            trainable.step()
+            trainable.reset_config(asdict(SPEC))
+            trainable.step()  # what it reported last
+            turns.append(trainable.step()[REPORT])
+        return whole, turns
+
+    whole, turns = map(without_time, on_worker(work))
+    assert turns == whole
+
+
+@pytest.mark.parametrize("bracket", [1, 2])
+def test_a_bracket_leaves_out_the_first_levels(on_worker: Any, bracket: int) -> None:
+    def work(begin: Any) -> list[Report]:
+        trainable = begin(replace(SPEC, bracket=bracket))
+        return [trainable.step()[REPORT] for _ in LEVELS[bracket:]]
+
+    reports = on_worker(work)
+    assert tuple(r.rung for r in reports) == LEVELS[bracket:]
+    assert reports[-1].ending == "completed"
+
+
+@pytest.fixture
+def fold(on_worker: Any) -> Report:
+    return on_worker(lambda begin: begin(FOLD).step()[REPORT])
+
+
+def test_a_fold_trains_the_whole_budget_in_one_step(fold: Report, tmp_path: Path) -> None:
+    assert (fold.rung, fold.epochs, fold.ending) == (8, 8, "completed")
+    assert len(fold.history) == 8
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_a_fold_predicts_its_rows_by_the_network_it_gives(
+    fold: Report, out_of_fold: np.ndarray
+) -> None:
+    model = fold.fold_model
+    assert model is not None
+    assert (model.n_features, model.log_odds_shift) == (6, SHIFT)
+    assert [w.shape for w in model.weights] == [(6, 8), (8,), (8, 8), (8,), (8, 2), (2,)]
+    *hidden, (kernel, bias) = zip(model.weights[::2], model.weights[1::2], strict=True)
+    X = out_of_fold
+    for hidden_kernel, hidden_bias in hidden:
+        X = np.maximum(X @ hidden_kernel + hidden_bias, 0)
+    logits = X @ kernel + bias
+    expected = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1] - SHIFT))
+    assert model.out_of_fold.dtype == np.float32
+    np.testing.assert_allclose(model.out_of_fold, expected, rtol=1e-5)
+
+
+def test_a_search_writes_a_state_at_every_rung(on_worker: Any, tmp_path: Path) -> None:
+    def work(begin: Any) -> list[int]:
+        trainable, epochs = begin(SPEC), []
+        for _ in LEVELS:
+            trainable.step()
+            with np.load(tmp_path / "states" / "smote-000.npz") as arrays:
+                epochs.append(int(arrays["epoch"]))
+        return epochs
+
+    assert on_worker(work) == list(LEVELS)
