@@ -7,7 +7,7 @@ them over and waits.
 
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -57,7 +57,7 @@ class TrainingPool:
     def __init__(
         self, trainable: Any, storage: Path, *, cpus: float, gpus: float, max_failures: int
     ) -> None:
-        self._feed = _Feed(_slots(cpus, gpus))
+        self._feed = _Feed(_slots(cpus, gpus), max_failures)
         # An actor with environment variables of its own gets a new process, one without takes a
         # process that waits, warm. Tune's only one concerns PyTorch Lightning.
         class_cache.DEFAULT_ENV_VARS.clear()
@@ -122,9 +122,12 @@ class TrainingPool:
 class _Feed:
     """What the caller's thread and Tune's share: waiting trials, and how many are not finished."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, max_failures: int) -> None:
         self.slots = slots
+        self.max_failures = max_failures
         self.aborted = False
+        self._specs: dict[str, TrialSpec] = {}
+        self._failures: Counter[str] = Counter()
         self._changed = threading.Condition()
         self._waiting: deque[TrialSpec] = deque()
         self._running = 0
@@ -134,7 +137,7 @@ class _Feed:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Tune pickles all it is given to restore it; a run resumes from its own record instead.
-        return _Feed, (self.slots,)
+        return _Feed, (self.slots, self.max_failures)
 
     def put(self, trials: Iterable[TrialSpec], listener: Listener) -> None:
         with self._changed:
@@ -171,6 +174,7 @@ class _Feed:
             if not self._waiting or self._running >= self.slots:
                 return None
             spec = self._waiting.popleft()
+            self._specs[spec.trial] = spec
             self._running += 1
         self._tell("on_start", spec.trial)
         return asdict(spec)
@@ -178,15 +182,26 @@ class _Feed:
     def report(self, trial: str, report: Report) -> bool:
         goes_on = bool(self._tell("on_report", trial, report))
         if not goes_on:
-            self._finished()
+            self._finished(trial)
         return goes_on
 
-    def failed(self, trial: str, error: str) -> None:
-        self._tell("on_error", trial, error)
-        self._finished()
+    def failed(self, trial: str, error: str, failures: int) -> None:
+        """Tune gave a trial up after so many failures.
 
-    def _finished(self) -> None:
+        It does so at the first one if the worker died before the trial began on it; then the trial
+        waits again.
+        """
+        self._failures[trial] += failures
+        if self._failures[trial] <= self.max_failures:
+            with self._changed:
+                self._waiting.appendleft(self._specs[trial])
+        else:
+            self._tell("on_error", trial, error)
+        self._finished(trial)
+
+    def _finished(self, trial: str) -> None:
         with self._changed:
+            del self._specs[trial]
             self._running -= 1
             self._changed.notify_all()
 
@@ -265,7 +280,8 @@ class _Callback(tune.Callback):
         written = Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
         text = written.strip() or "unknown error"
         log.warning("trial %s failed:\n%s", _trial_id(trial), text)
-        self._feed.failed(_trial_id(trial), text.splitlines()[-1].strip())
+        failures = trial.run_metadata.num_failures
+        self._feed.failed(_trial_id(trial), text.splitlines()[-1].strip(), failures)
 
 
 class _Stopper(tune.Stopper):

@@ -20,7 +20,7 @@ def kill_a_worker(title: str) -> bool:
     """Kills a process of this session's Ray that is at the named work, if there is one."""
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):  # it may end while it is looked at
-            # Ray titles a worker with what it does.
+            # Ray titles a worker with its class, or with what it does.
             if title in " ".join(process.cmdline()):
                 os.kill(process.pid, signal.SIGKILL)
                 return True
@@ -38,10 +38,10 @@ class Saboteur(Display):
 
     def refresh(self) -> None:
         if any(trial.epochs for trial in self.record.trials.values()):
-            self.killed_in_search = self.killed_in_search or kill_a_worker("ray::ResourceTrainable")
+            self.killed_in_search = self.killed_in_search or kill_a_worker("Trainable")
 
     def fold_done(self, figures: FoldFigures) -> None:
-        self.killed_in_folds = self.killed_in_folds or kill_a_worker("ray::ResourceTrainable")
+        self.killed_in_folds = self.killed_in_folds or kill_a_worker("Trainable")
 
 
 def test_killed_workers_lose_no_trial_and_no_fold(finished: Run, small_config: SweepConfig) -> None:

@@ -106,8 +106,12 @@ def two_rounds(
     """The time that a pool was opened, and what it told of two rounds of training."""
     wait_for_idle_workers()
     opened = time.time()
-    first, second = Listener(), Listener()
+    starting, first, second = Listener(), Listener(), Listener()
     with open_pool() as pool:
+        for _ in range(100):  # until the slower of the two workers has come
+            pool.train(specs("wxyz", sleep=0.2), starting)
+            if len(starting.processes) == 2:
+                break
         pool.train(specs("abcd", sleep=0.2), first)
         time.sleep(1)  # in which Tune must not end the workers
         pool.train(specs("efg", sleep=0.2), second)
