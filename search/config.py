@@ -222,7 +222,7 @@ class SweepConfig(_Section):
         return self
 
     def _try_value(self, section: str, name: str, value: Scalar) -> None:
-        if self.trainable == "mlp" or name in _TRAINING_HYPERPARAMETERS:
+        if not is_builder(self.trainable) or name in _TRAINING_HYPERPARAMETERS:
             _try_value(f"{section}.{name}", name, value)
 
     @property

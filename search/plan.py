@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..results.records import TrialRecord
+from ..trainables.builder import is_builder
 from ..trainables.mlp import MLPConfig
 from .config import SweepConfig
 from .rungs import bracket_sizes, deal
@@ -60,6 +61,6 @@ def plan_trials(config: SweepConfig) -> list[TrialRecord]:
 
 
 def _whole(config: SweepConfig, hyperparameters: dict[str, Any]) -> dict[str, Any]:
-    if config.trainable != "mlp":
+    if is_builder(config.trainable):
         return hyperparameters
     return asdict(MLPConfig.from_mapping(hyperparameters))

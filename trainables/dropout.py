@@ -9,7 +9,7 @@ from .runtime import tf
 class PooledDropout(NamedTuple):
     """An epoch's random numbers for dropout, cheaper than a generator's for every batch.
 
-    TensorFlow's generator takes a fifth of an epoch if it draws for every unit and row. Here it
+    TensorFlow's generator is a large part of an epoch if it draws for every unit and row. Here it
     fills a pool once an epoch, and a batch's random bytes are two windows of the pool, at random
     places, combined by exclusive or. Each byte is uniform, and any two bytes of an epoch that are
     not made of the same two are independent. A byte decides about a unit: the rate is rounded to a

@@ -103,7 +103,7 @@ class MLPProgram:
     Args:
         num_layers: Hidden layers.
         activation: Of the hidden layers.
-        drops: Whether there is dropout; without it a batch has a fifth fewer operations.
+        drops: Whether there is dropout; without it a batch has fewer operations.
     """
 
     def __init__(self, num_layers: int, activation: str, drops: bool) -> None:
