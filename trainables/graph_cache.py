@@ -1,8 +1,8 @@
 """Traced functions kept on disk, so that a machine traces a structure once.
 
 Tracing makes hundreds of operations in Python, for every structure and worker; reading the graph
-back takes a fraction of that. The workers of a sweep share what the first of them has traced, and so
-do later sweeps. A file that is missing, damaged or of another version is replaced; a folder that
+back takes a fraction of that. The workers of a sweep share what the first of them has traced, and
+so do later sweeps. A file that is missing, damaged or of another version is replaced; a folder that
 can't be written costs the time and nothing else.
 """
 
