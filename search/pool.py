@@ -34,7 +34,7 @@ class Listener(Protocol):
     """Is told what happens to trials, on Tune's thread; an exception ends the pool."""
 
     def on_start(self, trial: str) -> None:
-        """A trial was handed to a worker."""
+        """A trial was handed to a worker, for the first time."""
 
     def on_report(self, trial: str, report: Report) -> bool:
         """A trial reached its next rung or its end; whether it shall train on."""
@@ -77,7 +77,8 @@ class TrainingPool:
                 verbose=0,
                 callbacks=[_Callback(self._feed)],
                 stop=_Stopper(self._feed),
-                failure_config=tune.FailureConfig(max_failures=max_failures),
+                # Retries are the feed's: Tune gives up at once if a worker died between two trials.
+                failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
@@ -176,7 +177,8 @@ class _Feed:
             spec = self._waiting.popleft()
             self._specs[spec.trial] = spec
             self._running += 1
-        self._tell("on_start", spec.trial)
+        if not self._failures[spec.trial]:
+            self._tell("on_start", spec.trial)
         return asdict(spec)
 
     def report(self, trial: str, report: Report) -> bool:
@@ -185,13 +187,9 @@ class _Feed:
             self._finished(trial)
         return goes_on
 
-    def failed(self, trial: str, error: str, failures: int) -> None:
-        """Tune gave a trial up after so many failures.
-
-        It does so at the first one if the worker died before the trial began on it; then the trial
-        waits again.
-        """
-        self._failures[trial] += failures
+    def failed(self, trial: str, error: str) -> None:
+        """A trial failed: it waits again, or has failed too often."""
+        self._failures[trial] += 1
         if self._failures[trial] <= self.max_failures:
             with self._changed:
                 self._waiting.appendleft(self._specs[trial])
@@ -263,7 +261,7 @@ class _Scheduler(FIFOScheduler):
 
 
 class _Callback(tune.Callback):
-    """Passes final errors on, and lets go of reports, which Tune would hold as long as it runs."""
+    """Passes errors on, and lets go of reports, which Tune would hold as long as it runs."""
 
     def __init__(self, feed: _Feed) -> None:
         self._feed = feed
@@ -280,8 +278,7 @@ class _Callback(tune.Callback):
         written = Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
         text = written.strip() or "unknown error"
         log.warning("trial %s failed:\n%s", _trial_id(trial), text)
-        failures = trial.run_metadata.num_failures
-        self._feed.failed(_trial_id(trial), text.splitlines()[-1].strip(), failures)
+        self._feed.failed(_trial_id(trial), text.splitlines()[-1].strip())
 
 
 class _Stopper(tune.Stopper):
