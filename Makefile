@@ -15,8 +15,8 @@ PACKAGES := datasets results cluster trainables search
 sweep: .venv/installed  ## run the main job on the embedded demonstration data
 	$(BIN)/evensweep run
 
-test: .venv/installed  ## the whole suite
-	$(BIN)/pytest
+test: .venv/installed  ## the whole suite, with all that shares the Ray session in one process
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup
 
 .venv/benchmarks: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'

@@ -60,7 +60,7 @@ def main() -> None:
         prepared = Stages(config, run, read_table(config), Display()).prepared
         meter = Meter(record)
         with open_pool(config, run, {None: SharedRows.put(prepared)}) as pool:
-            run_search(config.search, run, record, pool, meter)
+            run_search(config, run, record, pool, meter)
     table = Table(title="Resident size of the worker")
     for heading in ("trials", "MB", f"of that after {FIRST}"):
         table.add_column(heading, justify="right")

@@ -43,7 +43,7 @@ class SyntheticTrainable(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         spec = TrialSpec(**new_config)
         self._limit, self._speed = np.random.default_rng(spec.seed).uniform(0.2, 1, 2)
-        self._epoch = 0
+        self._epoch = max((level for level in self._levels if level < spec.level), default=0)
         return True
 
     def step(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class SyntheticTrainable(tune.Trainable):
 
 
 class Meter:
-    """The driver's processor seconds and resident bytes at every so many finished trials."""
+    """The driver's processor seconds and resident bytes at every so many trials."""
 
     def __init__(self, record: SearchRecord, every: int) -> None:
         self._driver = psutil.Process()
@@ -77,12 +77,12 @@ class Meter:
         self.marks: list[tuple[int, float, float, int]] = []
 
     def __call__(self) -> None:
-        finished = self._record.finished
-        if finished % self._every == 0 and (not self.marks or self.marks[-1][0] != finished):
+        started = len(self._record.started)
+        if started % self._every == 0 and (not self.marks or self.marks[-1][0] != started):
             times = self._driver.cpu_times()
             self.marks.append(
                 (
-                    finished,
+                    started,
                     time.perf_counter(),
                     times.user + times.system,
                     self._driver.memory_info().rss,
@@ -103,7 +103,7 @@ def main() -> None:
         meter = Meter(record, every=max(1, arguments.trials // 20))
         trainable = tune.with_parameters(SyntheticTrainable, levels=config.search.levels)
         with TrainingPool(trainable, run.tune, cpus=1, gpus=0, max_failures=0) as pool:
-            run_search(config.search, run, record, pool, meter)
+            run_search(config, run, record, pool, meter)
     show(np.array(meter.marks, float))
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import pandas as pd
 
@@ -34,7 +34,7 @@ class TrialRecord:
         stage: ``baseline`` or ``search``.
         seed: Of its weights, shuffling and dropout.
         config: Its hyperparameters.
-        status: ``waiting``, ``running`` or one of :data:`FINISHED`.
+        status: ``waiting``, ``running``, ``paused`` (at a rung) or one of :data:`FINISHED`.
         rung: The epoch budget of the last rung it reached.
         epochs: Epochs trained.
         best_epoch: Epoch of the lowest validation loss, from 1.
@@ -44,7 +44,7 @@ class TrialRecord:
         checkpoint: Its last checkpoint, relative to the run directory.
         error: The last line of the error that ended it.
         history: Rows of :data:`HISTORY_COLUMNS`; None stands for a figure that is not finite.
-        bracket: Its set of rungs, which leaves out as many of the first levels.
+        bracket: Number of the bracket that it competes in.
     """
 
     id: str
@@ -69,10 +69,26 @@ class TrialRecord:
         """Whether the trial will not train on."""
         return self.status in FINISHED
 
+    @property
+    def ended_by_itself(self) -> bool:
+        """Whether the trial has no epochs left to train, whoever wanted it to."""
+        return self.finished and self.status != "stopped"
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trial goes into training, from where it was; a search that learns decides its config."""
+
+    trial: str
+    config: dict[str, Any] | None = None
+
 
 @dataclass(frozen=True)
 class Progress:
-    """A trial reached a rung, or its own end: the figures of the step that led there."""
+    """A trial reached a rung, or its own end: the figures of the step that led there.
+
+    ``ending`` says why it ended by itself: one of :data:`FINISHED`, or None.
+    """
 
     trial: str
     rung: int
@@ -82,19 +98,22 @@ class Progress:
     best_val_accuracy: float | None
     seconds: float
     history: list[list[float | None]]
+    ending: str | None = None
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True)
 class End:
-    """A trial will not train on."""
+    """A trial will not train on: it was ``stopped`` at its rung, or has ``failed``."""
 
     trial: str
     status: str
-    checkpoint: str | None = None
     error: str | None = None
 
 
-_EVENTS: dict[str, type[Progress] | type[End]] = {"progress": Progress, "end": End}
+Event: TypeAlias = Start | Progress | End
+
+_EVENTS: dict[str, type[Event]] = {"start": Start, "progress": Progress, "end": End}
 
 
 class SearchRecord:
@@ -107,13 +126,15 @@ class SearchRecord:
     Attributes:
         trials: With what is known so far, by id.
         replayed: The events that were in the file when it was opened.
-        finished: How many trials are.
+        started: The trials that ever were in training.
+        finished: How many trials will not train on.
     """
 
     def __init__(self, path: Path, trials: Iterable[TrialRecord]) -> None:
         self.path = path
         self.trials = {trial.id: trial for trial in trials}
-        self.replayed: list[Progress | End] = []
+        self.replayed: list[Event] = []
+        self.started: set[str] = set()
         self.finished = 0
 
     @classmethod
@@ -126,20 +147,16 @@ class SearchRecord:
 
     @classmethod
     def open(cls, path: Path, trials: Iterable[TrialRecord]) -> Self:
-        """The record of a search to go on with: trials that were running wait again."""
+        """The record of a search to go on with."""
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             # Cut what a killed process left, so that the next event starts on its own line.
             whole = path.read_bytes().rpartition(b"\n")
             with path.open("r+b") as file:
                 file.truncate(len(whole[0] + whole[1]))
-        record = cls.read(path, trials)
-        for trial in record.trials.values():
-            if not trial.finished:
-                trial.status = "waiting"
-        return record
+        return cls.read(path, trials)
 
-    def add(self, event: Progress | End) -> None:
+    def add(self, event: Event) -> None:
         """Appends an event to the file and applies it."""
         kind = next(name for name, cls in _EVENTS.items() if isinstance(event, cls))
         with self.path.open("a", encoding="utf-8") as file:
@@ -159,24 +176,33 @@ class SearchRecord:
                 self.replayed.append(event)
                 self._apply(event)
 
-    def _apply(self, event: Progress | End) -> None:
+    def _apply(self, event: Event) -> None:
         trial = self.trials[event.trial]
-        if isinstance(event, End):
-            self.finished += not trial.finished
-            trial.status = event.status
-            trial.checkpoint = event.checkpoint
-            trial.error = event.error
-            return
-        trial.status = "running"
-        trial.rung, trial.epochs = event.rung, event.epochs
-        trial.best_epoch, trial.seconds = event.best_epoch, event.seconds
-        trial.best_val_loss = event.best_val_loss
-        trial.best_val_accuracy = event.best_val_accuracy
-        # A trial that was trained again repeats epochs, with the same figures.
-        first = event.history[0][0] if event.history else None
-        if first is not None:
-            trial.history = [row for row in trial.history if (row[0] or 0) < first]
-        trial.history += event.history
+        before = trial.finished
+        if isinstance(event, Start):
+            self.started.add(trial.id)
+            trial.status = "running"
+            if event.config is not None:
+                trial.config = event.config
+        elif isinstance(event, Progress):
+            _advance(trial, event)
+        else:
+            trial.status, trial.error = event.status, event.error
+        self.finished += trial.finished - before
+
+
+def _advance(trial: TrialRecord, event: Progress) -> None:
+    trial.status = event.ending or "paused"
+    trial.rung, trial.epochs = event.rung, event.epochs
+    trial.best_epoch, trial.seconds = event.best_epoch, event.seconds
+    trial.best_val_loss = event.best_val_loss
+    trial.best_val_accuracy = event.best_val_accuracy
+    trial.checkpoint = event.checkpoint
+    # A trial that was trained again repeats epochs, with the same figures.
+    first = event.history[0][0] if event.history else None
+    if first is not None:
+        trial.history = [row for row in trial.history if (row[0] or 0) < first]
+    trial.history += event.history
 
 
 def finite_or_none(value: float) -> float | None:

@@ -32,6 +32,7 @@ STATUS_TITLES = {
     "diverged": "diverged (loss not finite)",
     "failed": "failed with an error",
     "running": "running",
+    "paused": "paused at a rung",
     "waiting": "waiting",
 }
 

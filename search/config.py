@@ -27,7 +27,7 @@ from ..datasets.views import VIEWS
 from ..trainables.builder import find_module, is_builder, split_reference
 from ..trainables.family import MLP, FamilySpec
 from ..trainables.mlp import HYPERPARAMETERS, MLPConfig
-from .rungs import rung_levels
+from .rungs import bracket_sizes, hyperband_levels, rung_levels
 from .space import AnyDomain, Scalar, parse_domain
 from .validation_messages import first_problem
 
@@ -72,17 +72,19 @@ class TrainingConfig(_Section):
 
 
 class SearchConfig(_Section):
-    """The search: how many trials a view, and how they are cut."""
+    """The search: how many trials a view, how they are drawn, and how they are cut."""
 
-    scheduler: Literal["asha", "fifo"] = "asha"
-    searcher: Literal["random"] = "random"
-    trials: int = Field(default=40, ge=1)
+    scheduler: Literal["asha", "asha_stopping", "hyperband", "median", "fifo"] = "asha"
+    searcher: Literal["random", "tpe"] = "random"
+    trials: int | None = Field(default=None, ge=1)
     max_epochs: int = Field(default=100, ge=1)
     grace_epochs: int = Field(default=2, ge=1)
     reduction_factor: int = Field(default=3, ge=2)
-    brackets: int = Field(default=1, ge=1)
+    brackets: int | None = Field(default=None, ge=1)
     metric: Literal["val_loss"] = "val_loss"
     max_failures: int = Field(default=3, ge=0)
+    max_failed_share: float = Field(default=0.5, gt=0, le=1)
+    time_budget: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _order_budgets(self) -> Self:
@@ -91,7 +93,7 @@ class SearchConfig(_Section):
                 f"grace_epochs must not be above max_epochs, got {self.grace_epochs} and "
                 f"{self.max_epochs}"
             )
-        if self.brackets > len(self.levels):
+        if (self.brackets or 1) > len(self.levels):
             raise ValueError(
                 f"brackets must be at most {len(self.levels)}, as many as there are rung levels, "
                 f"got {self.brackets}"
@@ -100,10 +102,25 @@ class SearchConfig(_Section):
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """Rung levels of the first bracket, in epochs; bracket b leaves the first b out."""
-        if self.scheduler == "fifo":
-            return (self.max_epochs,)
-        return rung_levels(self.grace_epochs, self.max_epochs, self.reduction_factor)
+        """Rung levels of the bracket that has most of them, in epochs."""
+        levels = hyperband_levels if self.scheduler == "hyperband" else rung_levels
+        return levels(self.grace_epochs, self.max_epochs, self.reduction_factor)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Trials of each bracket, the most aggressive first; ASHA's are proportions."""
+        if self.scheduler == "hyperband":
+            return bracket_sizes(len(self.levels), self.reduction_factor)[: self.brackets]
+        return bracket_sizes(self.brackets or 1, self.reduction_factor)
+
+    @property
+    def trial_count(self) -> int:
+        """Trials a view, beside the baseline; unless given, Hyperband's brackets once, or 40."""
+        return self.trials or (sum(self.sizes) if self.scheduler == "hyperband" else 40)
+
+    def levels_of(self, bracket: int) -> tuple[int, ...]:
+        """Rung levels of a bracket by its number: each leaves out one level more."""
+        return self.levels[bracket % len(self.sizes) :]
 
 
 class CrossValidationConfig(_Section):

@@ -1,7 +1,7 @@
 """Cross-validates the best trials in parallel, on the workers that searched."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -144,7 +144,7 @@ def cross_validate(
                 missing[f"{trial.id}-fold-{number:02d}"] = (trial, number)
     if missing:
         pool, data = workers()
-        pool.train(_specs(missing), _FoldListener(run, missing, data, take))
+        pool.train(_FoldSource(config, run, missing, data, take))
     figures.sort(key=lambda row: (row.view, row.trial, row.fold))
     return figures, oof
 
@@ -170,38 +170,38 @@ def load_fold(run: RunDirectory, trial: str, fold: int) -> FoldResult:
         )
 
 
-def _specs(missing: dict[str, tuple[TrialRecord, int]]) -> Iterator[TrialSpec]:
-    for name, (trial, number) in missing.items():
-        yield TrialSpec(
-            trial=name,
-            view=trial.view,
-            seed=child_seed(trial.seed, "fold", number),
-            hyperparameters=trial.config,
-            fold=number,
-        )
-
-
-class _FoldListener:
-    """Writes every fold model as soon as it is there."""
+class _FoldSource:
+    """Gives every training of a fold once, and writes its model as soon as it is there."""
 
     def __init__(
         self,
+        config: SweepConfig,
         run: RunDirectory,
         trainings: dict[str, tuple[TrialRecord, int]],
         data: Sequence[FoldData],
         take: Callable[[TrialRecord, int, FoldResult], None],
     ) -> None:
+        self._max_epochs = config.search.max_epochs
         self._run = run
         self._trainings = trainings
+        self._waiting = iter(trainings.items())
         self._data = data
         self._take = take
 
-    def on_start(self, trial: str) -> None:
-        pass
+    def next(self) -> TrialSpec | None:
+        for name, (trial, number) in self._waiting:
+            return TrialSpec(
+                trial=name,
+                view=trial.view,
+                seed=child_seed(trial.seed, "fold", number),
+                hyperparameters=trial.config,
+                level=self._max_epochs,
+                fold=number,
+            )
+        return None
 
     def on_report(self, trial: str, report: Report) -> bool:
-        if report.fold_model is None:
-            return True
+        assert report.fold_model is not None  # its only report is at its end
         record, number = self._trainings[trial]
         if not self._run.preprocessor(number).exists():
             with replacing(self._run.preprocessor(number)) as path:

@@ -1,5 +1,8 @@
-"""The search: decides about the trials that the workers train, and records every event."""
+"""The search: gives workers the trials that the schedule decides for, and records every event."""
 
+import math
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,7 +11,7 @@ from ray import tune
 
 from ..cluster.tasks import task
 from ..datasets.errors import InputError
-from ..results.records import End, Progress, SearchRecord, TrialRecord, finite_or_none
+from ..results.records import End, Progress, SearchRecord, Start, finite_or_none
 from ..results.run_directory import RunDirectory
 from ..trainables.builder import is_builder
 from ..trainables.probe import probe_builder
@@ -20,9 +23,15 @@ from ..trainables.tune_adapter import (
     TrialSpec,
     state_file,
 )
-from .brackets import Brackets
-from .config import SearchConfig, SweepConfig
+from .config import SweepConfig
+from .errors import SweepError
+from .plan import whole
 from .pool import TrainingPool
+from .schedule import Schedule
+from .searchers import searcher_for
+
+_FAILURES_AT_LEAST = 2
+"""So many trials may fail in a search however small."""
 
 
 def try_family(config: SweepConfig, hyperparameters: Mapping[str, Any], n_features: int) -> None:
@@ -66,57 +75,75 @@ def open_pool(
 
 
 def run_search(
-    search: SearchConfig,
+    config: SweepConfig,
     run: RunDirectory,
     record: SearchRecord,
     pool: TrainingPool,
     on_change: Callable[[], None],
+    spent: float = 0.0,
 ) -> None:
     """Trains every trial that is not finished yet, to its end or until its rung stops it.
 
     Args:
-        search: The search's settings.
+        config: The sweep.
         run: Where the trials' states are.
-        record: The trials; each result goes into it before the next decision is made.
+        record: The trials; each event goes into it before the next decision is made.
         pool: The workers.
         on_change: Called after every change of the record, on another thread.
+        spent: Seconds of the time budget that earlier sessions have spent. When it is used up, no
+            trial goes on, and those in training end at their next rung.
+
+    Raises:
+        SweepError: More trials failed than may.
     """
-    waiting = [_spec(trial) for trial in record.trials.values() if not trial.finished]
-    pool.train(waiting, _SearchListener(search, run, record, on_change))
+    budget = config.search.time_budget
+    deadline = time.monotonic() + budget - spent if budget else math.inf
+    source = _SearchSource(config, run, record, on_change, deadline)
+    pool.train(source)
+    source.finish()
 
 
-def _spec(trial: TrialRecord) -> TrialSpec:
-    return TrialSpec(
-        trial=trial.id,
-        view=trial.view,
-        seed=trial.seed,
-        hyperparameters=trial.config,
-        bracket=trial.bracket,
-    )
-
-
-class _SearchListener:
-    """Writes what happens to a trial into the record, and decides."""
+class _SearchSource:
+    """Gives the trials that the schedule decides for, and writes what happens into the record."""
 
     def __init__(
         self,
-        search: SearchConfig,
+        config: SweepConfig,
         run: RunDirectory,
         record: SearchRecord,
         on_change: Callable[[], None],
+        deadline: float,
     ) -> None:
+        self._config = config
         self._run = run
         self._record = record
         self._on_change = on_change
-        self._brackets = Brackets(search, record.trials)
-        self._brackets.replay(record.replayed)
+        self._searcher = searcher_for(config)
+        self._schedule = Schedule(config.search, record.trials)
+        self._schedule.replay(record.replayed)
+        self._settle()
+        # What was in training when the run was interrupted goes first.
+        self._ready = deque(self._schedule.running.items())
+        self._deadline = deadline
 
-    def on_start(self, trial: str) -> None:
-        self._record.trials[trial].status = "running"
-        self._on_change()
+    def next(self) -> TrialSpec | None:
+        if time.monotonic() > self._deadline:
+            return None
+        if not self._ready and not self._decide():
+            return None
+        trial, level = self._ready.popleft()
+        record = self._record.trials[trial]
+        return TrialSpec(
+            trial=trial,
+            view=record.view,
+            seed=record.seed,
+            hyperparameters=record.config,
+            level=level,
+        )
 
     def on_report(self, trial: str, report: Report) -> bool:
         loss = finite_or_none(report.best_val_loss)
+        state = state_file(self._run.states, trial).relative_to(self._run.root)
         self._record.add(
             Progress(
                 trial=trial,
@@ -127,15 +154,60 @@ class _SearchListener:
                 best_val_accuracy=finite_or_none(report.best_val_accuracy),
                 seconds=self._record.trials[trial].seconds + report.seconds,
                 history=[[epoch, *map(finite_or_none, row)] for epoch, *row in report.history],
+                ending=report.ending,
+                checkpoint=str(state),
             )
         )
-        goes_on = self._brackets.report(trial, report.rung, loss, report.ending)
-        if not goes_on:
-            state = state_file(self._run.states, trial).relative_to(self._run.root)
-            self._record.add(End(trial, report.ending or "stopped", checkpoint=str(state)))
-        self._on_change()
-        return goes_on
+        self._schedule.report(trial, loss, report.ending)
+        self._settle()
+        if time.monotonic() > self._deadline or not self._decide():
+            return False
+        if self._ready[-1][0] != trial:
+            return False
+        self._ready.pop()
+        return True
 
     def on_error(self, trial: str, error: str) -> None:
         self._record.add(End(trial, "failed", error=error))
+        self._schedule.fail(trial)
+        self._settle()
+        self._stop_if_too_many_failed()
+
+    def finish(self) -> None:
+        """What is still paused will never train on."""
+        for trial in self._record.trials.values():
+            if trial.status == "paused":
+                self._record.add(End(trial.id, "stopped"))
         self._on_change()
+
+    def _decide(self) -> bool:
+        """Lets the schedule hand out one more trial, if there is one."""
+        decided = self._schedule.next()
+        if decided is None:
+            return False
+        trial = self._record.trials[decided[0]]
+        config = None
+        if not trial.config:
+            config = whole(self._config, self._searcher.draw(trial, self._record.trials.values()))
+        self._record.add(Start(trial.id, config))
+        self._ready.append(decided)
+        self._on_change()
+        return True
+
+    def _settle(self) -> None:
+        """Records the ends of trials that the schedule has decided about."""
+        for trial in self._schedule.eliminated():
+            if not self._record.trials[trial].finished:
+                self._record.add(End(trial, "stopped"))
+        self._on_change()
+
+    def _stop_if_too_many_failed(self) -> None:
+        failed = [t for t in self._record.trials.values() if t.status == "failed"]
+        allowed = self._config.search.max_failed_share * len(self._record.trials)
+        if len(failed) > max(allowed, _FAILURES_AT_LEAST):
+            error, times = Counter(t.error for t in failed).most_common(1)[0]
+            raise SweepError(
+                f"{len(failed)} of {len(self._record.trials)} trials failed, more than the share "
+                f"search.max_failed_share of {self._config.search.max_failed_share:g}; the "
+                f"commonest error ({times} times): {error}"
+            )

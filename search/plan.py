@@ -10,8 +10,7 @@ from ..results.records import TrialRecord
 from ..trainables.builder import is_builder
 from ..trainables.mlp import MLPConfig
 from .config import SweepConfig
-from .rungs import bracket_sizes, deal
-from .space import sample
+from .rungs import deal, in_turn
 
 
 def child_seed(seed: int, *keys: str | int) -> int:
@@ -24,43 +23,46 @@ def child_seed(seed: int, *keys: str | int) -> int:
 
 
 def plan_trials(config: SweepConfig) -> list[TrialRecord]:
-    """A baseline and ``search.trials`` random configurations a view, views in turn.
+    """A baseline and the search's trials a view, views in turn.
 
-    A trial's configuration and seed depend on the sweep's seed, its view and its number only:
-    adding a view or more trials leaves the others as they were. Configurations of the mlp are
-    whole: what the space leaves out has the default. A builder knows its own defaults.
+    A trial's seed depends on the sweep's seed, its view and its number only: adding a view or more
+    trials leaves the others as they were. The searcher draws the configuration when the trial
+    starts; until then it is empty.
     """
-    shared = {"batch_size": config.training.batch_size}
     trials = [
         TrialRecord(
             id=f"{view}-baseline",
             view=view,
             stage="baseline",
             seed=child_seed(config.seed, view, "baseline"),
-            config=_whole(config, {**shared, **config.baseline_configuration}),
+            config=whole(config, config.baseline_configuration),
         )
         for view in config.views
     ]
-    digits = len(str(config.search.trials - 1))
-    sizes = bracket_sizes(config.search.brackets, config.search.reduction_factor)
-    for number, bracket in zip(range(config.search.trials), deal(sizes), strict=False):
+    search = config.search
+    digits = len(str(search.trial_count - 1))
+    brackets = (in_turn if search.scheduler == "hyperband" else deal)(search.sizes)
+    for number, bracket in zip(range(search.trial_count), brackets, strict=False):
         for view in config.views:
-            seed = child_seed(config.seed, view, number)
-            drawn = sample(config.space, np.random.default_rng(seed))
             trials.append(
                 TrialRecord(
                     id=f"{view}-{number:0{max(3, digits)}d}",
                     view=view,
                     stage="search",
-                    seed=seed,
-                    config=_whole(config, {**shared, **drawn}),
+                    seed=child_seed(config.seed, view, number),
+                    config={},
                     bracket=bracket,
                 )
             )
     return trials
 
 
-def _whole(config: SweepConfig, hyperparameters: dict[str, Any]) -> dict[str, Any]:
+def whole(config: SweepConfig, hyperparameters: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with what the search space leaves out.
+
+    Of the mlp that is everything, with its defaults; a builder knows its own defaults.
+    """
+    hyperparameters = {"batch_size": config.training.batch_size, **hyperparameters}
     if is_builder(config.trainable):
         return hyperparameters
     return asdict(MLPConfig.from_mapping(hyperparameters))

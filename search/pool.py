@@ -1,14 +1,13 @@
 """Warm workers: one Ray Tune experiment that trains whatever it is given until it is closed.
 
 The search and the cross-validation share it, so that a worker imports TensorFlow once and compiles
-a program once in a run. Tune runs on a thread and asks for trials; :meth:`TrainingPool.train` hands
-them over and waits.
+a program once in a run. Tune runs on a thread and asks a :class:`Source` for trials;
+:meth:`TrainingPool.train` waits until there are no more.
 """
 
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -30,14 +29,17 @@ _ABORT_SECONDS = 3.0
 """How long an interrupted run waits for Tune's goodbye."""
 
 
-class Listener(Protocol):
-    """Is told what happens to trials, on Tune's thread; an exception ends the pool."""
+class Source(Protocol):
+    """Gives trials and is told what became of them, on Tune's thread; an exception ends the pool.
 
-    def on_start(self, trial: str) -> None:
-        """A trial was handed to a worker, for the first time."""
+    A trial may be given again, to go on from where it was.
+    """
+
+    def next(self) -> TrialSpec | None:
+        """A trial for a free worker, or None: nothing before the next report, or at all."""
 
     def on_report(self, trial: str, report: Report) -> bool:
-        """A trial reached its next rung or its end; whether it shall train on."""
+        """A trial reached its level or its end; whether the same worker trains it on at once."""
 
     def on_error(self, trial: str, error: str) -> None:
         """A trial failed, and failed again as often as it may."""
@@ -97,13 +99,13 @@ class TrainingPool:
         self._feed.close(abort=exc_type is not None)
         self._thread.join(_ABORT_SECONDS if exc_type is not None else None)
 
-    def train(self, trials: Iterable[TrialSpec], listener: Listener) -> None:
-        """Trains trials in order, and returns when all of them are finished.
+    def train(self, source: Source) -> None:
+        """Trains what the source gives, and returns when it gives nothing and nothing is left.
 
         Raises:
-            Exception: What the listener or Ray Tune raised.
+            Exception: What the source or Ray Tune raised.
         """
-        self._feed.put(trials, listener)
+        self._feed.put(source)
         self._feed.join()
 
     def _run(self) -> None:
@@ -121,34 +123,32 @@ class TrainingPool:
 
 
 class _Feed:
-    """What the caller's thread and Tune's share: waiting trials, and how many are not finished."""
+    """What the caller's thread and Tune's share: a source, and the trials of it in training."""
 
     def __init__(self, slots: int, max_failures: int) -> None:
         self.slots = slots
         self.max_failures = max_failures
         self.aborted = False
-        self._specs: dict[str, TrialSpec] = {}
+        self._running: dict[str, TrialSpec] = {}
+        self._again: deque[TrialSpec] = deque()
         self._failures: Counter[str] = Counter()
         self._changed = threading.Condition()
-        self._waiting: deque[TrialSpec] = deque()
-        self._running = 0
+        self._source: Source | None = None
         self._closed = False
-        self._listener: Listener
         self._error: Exception | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Tune pickles all it is given to restore it; a run resumes from its own record instead.
         return _Feed, (self.slots, self.max_failures)
 
-    def put(self, trials: Iterable[TrialSpec], listener: Listener) -> None:
+    def put(self, source: Source) -> None:
         with self._changed:
-            self._listener = listener
-            self._waiting.extend(trials)
+            self._source = source
             self._changed.notify_all()
 
     def join(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._error or not (self._waiting or self._running))
+            self._changed.wait_for(lambda: self._error or not self._source)
             if self._error:
                 raise self._error
 
@@ -164,48 +164,48 @@ class _Feed:
             self._changed.notify_all()
 
     def take(self) -> dict[str, Any] | str | None:
-        """The next trial's Tune configuration, None while every slot is taken, or the end."""
-        with self._changed:
-            if not self._running:
+        """The next trial's Tune configuration, None while there is none, or the end."""
+        # More than there are slots would make Tune ask Ray for workers that no slot is free for.
+        if len(self._running) >= self.slots:
+            return None
+        spec = self._next()
+        while spec is None and not self._running:
+            with self._changed:
                 # Nothing for Tune to do, so its thread may wait in here.
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-            if self._closed:
-                return str(Searcher.FINISHED)
-            # More would make Tune ask Ray for workers that no slot is free for.
-            if not self._waiting or self._running >= self.slots:
-                return None
-            spec = self._waiting.popleft()
-            self._specs[spec.trial] = spec
-            self._running += 1
-        if not self._failures[spec.trial]:
-            self._tell("on_start", spec.trial)
+                self._source = None
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._source or self._closed)
+                if self._closed:
+                    return str(Searcher.FINISHED)
+            spec = self._next()
+        if spec is None:
+            return None
+        self._running[spec.trial] = spec
         return asdict(spec)
 
     def report(self, trial: str, report: Report) -> bool:
-        goes_on = bool(self._tell("on_report", trial, report))
+        goes_on = bool(self._ask("on_report", trial, report))
         if not goes_on:
-            self._finished(trial)
+            del self._running[trial]
         return goes_on
 
     def failed(self, trial: str, error: str) -> None:
-        """A trial failed: it waits again, or has failed too often."""
+        """A trial failed: it is tried again, or has failed too often."""
+        spec = self._running.pop(trial)
         self._failures[trial] += 1
         if self._failures[trial] <= self.max_failures:
-            with self._changed:
-                self._waiting.appendleft(self._specs[trial])
+            self._again.append(spec)
         else:
-            self._tell("on_error", trial, error)
-        self._finished(trial)
+            self._ask("on_error", trial, error)
 
-    def _finished(self, trial: str) -> None:
-        with self._changed:
-            del self._specs[trial]
-            self._running -= 1
-            self._changed.notify_all()
+    def _next(self) -> TrialSpec | None:
+        return self._again.popleft() if self._again else self._ask("next")
 
-    def _tell(self, method: str, *arguments: Any) -> Any:
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        if self._source is None:
+            return None
         try:
-            return getattr(self._listener, method)(*arguments)
+            return getattr(self._source, method)(*arguments)
         except Exception as error:
             self.fail(error)
             raise

@@ -18,6 +18,8 @@ from ..results.records import SearchRecord, TrialRecord, best_trials
 if TYPE_CHECKING:
     from .cross_validation import FoldFigures
 
+_OPEN = frozenset({"waiting", "running"})
+
 _PLAIN_INTERVAL = 15.0
 """Seconds between the plain lines of a log."""
 
@@ -59,15 +61,17 @@ class ViewStatus:
         trials = [t for t in record.trials.values() if t.view == view]
         self.view = view
         self.total = len(trials)
-        self.done = sum(t.finished for t in trials)
         self.running = sum(t.status == "running" for t in trials)
+        self.paused = sum(t.status == "paused" for t in trials)
+        # A paused trial may train on, but most never do.
+        self.done = self.paused + sum(t.finished for t in trials)
         self.failed = sum(t.status == "failed" for t in trials)
         self.epochs = sum(t.epochs for t in trials)
         best = best_trials(trials, view, 1)
         self.best: TrialRecord | None = best[0] if best else None
         # Trials that were finished before this session cost it no time.
-        before = {e.trial for e in record.replayed if record.trials[e.trial].finished}
-        now = self.done - sum(t.id in before for t in trials)
+        before = {e.trial for e in record.replayed}
+        now = self.done - sum(t.id in before and t.status not in _OPEN for t in trials)
         elapsed = time.monotonic() - started
         self.seconds_left = elapsed / now * (self.total - self.done) if now else None
 
@@ -161,7 +165,16 @@ class LiveDisplay(Display):
     def _search_table(self, record: SearchRecord) -> Table:
         table = Table(box=None, padding=(0, 2), header_style="dim")
         table.add_column("view")
-        for heading in ("done", "running", "failed", "epochs", "best loss so far", "time left"):
+        headings = (
+            "done",
+            "running",
+            "paused",
+            "failed",
+            "epochs",
+            "best loss so far",
+            "time left",
+        )
+        for heading in headings:
             table.add_column(heading, justify="right")
         for view in self._views:
             status = ViewStatus(record, view, self._started)
@@ -169,6 +182,7 @@ class LiveDisplay(Display):
                 status.view,
                 f"{status.done}/{status.total}",
                 str(status.running),
+                str(status.paused),
                 str(status.failed),
                 str(status.epochs),
                 status.best_text,

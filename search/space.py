@@ -46,6 +46,14 @@ class Domain(BaseModel):
         """The value in the middle (on the log scale if ``log``), or the first choice."""
         raise NotImplementedError
 
+    def at(self, place: float) -> Scalar:
+        """The value at a place: between 0 and 1 on a range's scale; of a choice, its number."""
+        raise NotImplementedError
+
+    def place(self, value: Scalar) -> float:
+        """Where a value is, as :meth:`at` takes it; the middle of all places that lead to it."""
+        raise NotImplementedError
+
 
 class _Range(Domain):
     step: float | None = None
@@ -83,9 +91,33 @@ class _Range(Domain):
     def _stepped(self, choose: Callable[[int], int]) -> float:
         """The value that many steps above the low bound, of as many as there are."""
         # In decimal, so that 0 + 3 × 0.05 is 0.15, on paper and in files.
+        first, step = Decimal(str(self._bounds[0])), Decimal(str(self.step))
+        return float(first + choose(self._steps) * step)
+
+    @property
+    def _steps(self) -> int:
+        low, high = (Decimal(str(bound)) for bound in self._bounds)
+        return int((high - low) / Decimal(str(self.step)))
+
+    def _at(self, place: float) -> float:
         low, high = self._bounds
-        first, last, step = (Decimal(str(value)) for value in (low, high, self.step))
-        return float(first + choose(int((last - first) / step)) * step)
+        if self.step is not None:
+            return self._stepped(lambda steps: min(int(place * (steps + 1)), steps))
+        if self.log:
+            low, high = math.log(low), math.log(high)
+        value = low + place * (high - low)
+        return float(np.clip(math.exp(value) if self.log else value, *self._bounds))
+
+    def place(self, value: Scalar) -> float:
+        """See :meth:`Domain.place`."""
+        low, high, number = *self._bounds, float(value)
+        if self.step is not None:
+            return (round((number - low) / self.step) + 0.5) / (self._steps + 1)
+        if low == high:
+            return 0.5
+        if self.log:
+            low, high, number = math.log(low), math.log(high), math.log(number)
+        return (number - low) / (high - low)
 
     def _middle(self) -> float:
         low, high = self._bounds
@@ -121,6 +153,20 @@ class IntDomain(_Range):
         """The whole number in the middle (on the log scale if ``log``)."""
         return round(self._middle())
 
+    def at(self, place: float) -> int:
+        """See :meth:`Domain.at`."""
+        if self.log or self.step:
+            return round(self._at(place))
+        low, high = self.bounds
+        return min(low + int(place * (high - low + 1)), high)
+
+    def place(self, value: Scalar) -> float:
+        """See :meth:`Domain.place`."""
+        if self.log or self.step:
+            return super().place(value)
+        low, high = self.bounds
+        return (int(value) - low + 0.5) / (high - low + 1)
+
 
 class FloatDomain(_Range):
     """Real numbers from low to high; with a step only low, low + step, …."""
@@ -139,6 +185,10 @@ class FloatDomain(_Range):
         """The value in the middle (on the log scale if ``log``)."""
         return self._middle()
 
+    def at(self, place: float) -> float:
+        """See :meth:`Domain.at`."""
+        return self._at(place)
+
 
 class ChoiceDomain(Domain):
     """One of the listed values, each as likely as the others."""
@@ -152,6 +202,14 @@ class ChoiceDomain(Domain):
     def middle(self) -> Scalar:
         """The first choice."""
         return self.choice[0]
+
+    def at(self, place: float) -> Scalar:
+        """See :meth:`Domain.at`."""
+        return self.choice[int(place)]
+
+    def place(self, value: Scalar) -> float:
+        """See :meth:`Domain.place`."""
+        return self.choice.index(value)
 
 
 AnyDomain: TypeAlias = IntDomain | FloatDomain | ChoiceDomain

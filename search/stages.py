@@ -201,7 +201,8 @@ class Stages:
                 hyperparameters = next(iter(record.trials.values())).config
                 try_family(self.config, hyperparameters, self.prepared.watched.X.shape[1])
             pool, _ = self._open_workers()
-            run_search(self.config.search, self.run, record, pool, self.display.refresh)
+            spent = read_json(self.run.environment)["stage_seconds"].get(StageName.SEARCH, 0.0)
+            run_search(self.config, self.run, record, pool, self.display.refresh, spent)
         trials = list(record.trials.values())
         for view in self.config.views:
             if not best_trials(trials, view, 1):

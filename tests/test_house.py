@@ -17,7 +17,14 @@ MAY_IMPORT = {
     "search": {"datasets", "results", "cluster", "trainables"},
 }
 HEAVY = {"tensorflow", "keras", "ray", "matplotlib", "pandas", "sklearn", "imblearn"}
-PURE = ["search/rungs.py", "search/asha.py", "results/calibration.py", "results/ensemble.py"]
+PURE = [
+    "search/rungs.py",
+    "search/competition.py",
+    "search/promotion.py",
+    "search/stopping.py",
+    "results/calibration.py",
+    "results/ensemble.py",
+]
 SOURCES = sorted(p for folder in [*MAY_IMPORT, "evensweep"] for p in (ROOT / folder).rglob("*.py"))
 
 

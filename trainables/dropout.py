@@ -5,22 +5,25 @@ from typing import Any, NamedTuple, Self
 
 from .runtime import tf
 
+_PLACES = 1024
+"""Where a window may begin."""
+
 
 class PooledDropout(NamedTuple):
     """An epoch's random numbers for dropout, cheaper than a generator's for every batch.
 
     TensorFlow's generator is a large part of an epoch if it draws for every unit and row. Here it
-    fills a pool once an epoch, and a batch's random bytes are two windows of the pool, at random
+    fills two pools once an epoch, and a batch's random bytes are a window of each, at random
     places, combined by exclusive or. Each byte is uniform, and any two bytes of an epoch that are
     not made of the same two are independent. A byte decides about a unit: the rate is rounded to a
     256th, up or down at random by batch, so that it is exact in the mean.
     """
 
     layers: int
-    shape: Any
+    width: Any
     words: Any
-    pool: Any
-    places: tuple[Any, Any]
+    pools: Sequence[Any]
+    places: Sequence[Any]
     thresholds: Any
     factor: Any
 
@@ -37,30 +40,34 @@ class PooledDropout(NamedTuple):
             seed: Of the epoch.
         """
         layers, rows, width = shape
-        words = layers * rows * -(-width // 4)
+        words = -(-layers * rows * width // 4)
+        sizes = [words + _PLACES] * 2 + [batches] * 3
         drawn = tf.raw_ops.StatelessRandomUniformFullInt(
-            shape=[2 * words + 3 * batches], seed=seed, dtype=tf.int32
+            shape=tf.reshape(tf.add_n(sizes), [1]), seed=seed, dtype=tf.int32
         )
-        first, second, rounding = tf.split(drawn[2 * words :], 3)
+        *pools, first, second, rounding = tf.split(drawn, sizes)
         rounding = tf.cast(rounding, tf.float32) / 2**32 + 0.5
         return cls(
             layers=layers,
-            shape=tf.stack(shape),
+            width=tf.reshape(width, [1]),
             words=tf.reshape(words, [1]),
-            pool=drawn,
-            places=(tf.math.floormod(first, words + 1), tf.math.floormod(second, words + 1)),
+            pools=pools,
+            places=[tf.math.floormod(places, _PLACES) for places in (first, second)],
             thresholds=tf.cast(tf.minimum(tf.floor(rate * 256 + rounding), 255), tf.uint8),
             factor=1 / (1 - rate),
         )
 
     def masks(self, batch: Any, rows: Any) -> list[Any]:
-        """Factors of every hidden layer's units, for a batch of so many rows."""
+        """Factors of every hidden layer's units, for a batch's number and its [number of rows]."""
         begin, one = tf.reshape(batch, [1]), [1]
         windows = [
-            tf.slice(self.pool, tf.slice(places, begin, one), self.words) for places in self.places
+            tf.slice(pool, tf.slice(places, begin, one), self.words)
+            for pool, places in zip(self.pools, self.places, strict=True)
         ]
-        mixed = tf.bitcast(tf.bitwise.bitwise_xor(*windows), tf.uint8)
-        # Whole words a row, so that units may be left over at its end, and rows in a last batch.
-        draws = tf.reshape(mixed, tf.stack([self.layers, self.shape[1], -1]))
-        kept = draws[:, :rows, : self.shape[2]] >= tf.slice(self.thresholds, begin, one)
-        return tf.unstack(tf.where(kept, self.factor, 0.0), self.layers)
+        draws = tf.reshape(tf.bitcast(tf.bitwise.bitwise_xor(*windows), tf.uint8), [-1])
+        draws = tf.slice(draws, [0], self.layers * rows * self.width)  # a last batch may need fewer
+        kept = draws >= tf.slice(self.thresholds, begin, one)
+        # Choosing between two numbers by random conditions would cost a wrong guess every so often.
+        factors = tf.cast(kept, tf.float32) * self.factor
+        shape = tf.concat([[self.layers], rows, self.width], 0)
+        return tf.unstack(tf.reshape(factors, shape), self.layers)

@@ -19,7 +19,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from . import dense as dense_module
 from . import dropout as dropout_module
+from .dense import dense
 from .dropout import PooledDropout
 from .graph_cache import trace, trace_once
 from .mlp import MLPConfig
@@ -28,18 +30,20 @@ from .runtime import EXECUTOR, tf
 ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-7
 """Keras' defaults (Kingma & Ba 2015)."""
 
-_SOURCE = b"".join(Path(file).read_bytes() for file in (__file__, dropout_module.__file__))
+_SOURCE = b"".join(
+    Path(file).read_bytes() for file in (__file__, dense_module.__file__, dropout_module.__file__)
+)
 """What the traced operations follow from."""
 
 Tensor: TypeAlias = Any
 """A symbolic tensor; TensorFlow has no types of its own."""
 
-_ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
-    "relu": (tf.nn.relu, lambda y, dy: tf.raw_ops.ReluGrad(gradients=dy, features=y)),
-    "tanh": (tf.nn.tanh, lambda y, dy: tf.raw_ops.TanhGrad(y=y, dy=dy)),
-    "selu": (tf.nn.selu, lambda y, dy: tf.raw_ops.SeluGrad(gradients=dy, outputs=y)),
+_ACTIVATION_GRADIENTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "relu": lambda y, dy: tf.raw_ops.ReluGrad(gradients=dy, features=y),
+    "tanh": lambda y, dy: tf.raw_ops.TanhGrad(y=y, dy=dy),
+    "selu": lambda y, dy: tf.raw_ops.SeluGrad(gradients=dy, outputs=y),
 }
-"""Functions y = f(x), and dL/dx from y and dL/dy."""
+"""dL/dx from y = f(x) and dL/dy."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ class MLPProgram:
         self.num_layers = num_layers
         self.activation = activation
         self.drops = drops
-        self._activate, self._activation_gradient = _ACTIVATIONS[activation]
+        self._activation_gradient = _ACTIVATION_GRADIENTS[activation]
         self._weights, self._first, self._second = (
             tf.Variable(tf.zeros([0]), shape=[None], trainable=False) for _ in range(3)
         )
@@ -217,40 +221,62 @@ class MLPProgram:
         width, batch_size, _ = tf.unstack(tf.cast(counts, tf.int32))
         seed = counts[-1]  # the one that may need 64 bits
         learning_rate, dropout_rate, l2, shift = tf.unstack(reals)
-        rows = tf.shape(X)[0]
+        n_rows = tf.shape(X)[0]
+        n_batches = -(-n_rows // batch_size)
         layout = _Layout.of(self.num_layers, tf.shape(X)[1], width)
         decay = layout.spread([2 * l2, 0.0] * self.num_layers + [0.0, 0.0])
-        log_2 = tf.constant(np.log(2), tf.float32)
         updates = variables.read_updates()
         # One generator for shuffling and dropout, keyed by the trial's seed and a counter that the
         # checkpoint holds: a resumed trial draws what the unbroken one would have drawn.
-        keys = tf.random.stateless_uniform([rows], seed=[seed, -1 - updates])
+        keys = tf.random.stateless_uniform([n_rows], seed=[seed, -1 - updates])
         order = tf.argsort(keys)
         X, y = tf.gather(X, order), tf.gather(y, order)
         if self.drops:
-            shape = (self.num_layers, tf.minimum(batch_size, rows), width)
-            dropout = PooledDropout.draw(
-                shape, -(-rows // batch_size), dropout_rate, [seed, updates]
+            shape = (self.num_layers, tf.minimum(batch_size, n_rows), width)
+            dropout = PooledDropout.draw(shape, n_batches, dropout_rate, [seed, updates])
+        # Places in the rows are vectors of one number, as slices take them.
+        size, end_of_rows = tf.reshape(batch_size, [1]), tf.reshape(n_rows, [1])
+
+        def batch(
+            number: Tensor, start: Tensor, powers: Sequence[Tensor], losses: Any, penalties: Tensor
+        ) -> Any:
+            end = tf.minimum(start + size, end_of_rows)
+            rows = end - start
+            n = tf.cast(rows, tf.float32)
+            X_batch, y_batch = (tf.strided_slice(part, start, end, [1]) for part in (X, y))
+            weights = variables.read_weights()
+            masks = dropout.masks(number, rows) if self.drops else []
+            batch_losses, gradient = self._backpropagate(
+                layout, weights, X_batch, y_batch, n, masks
+            )
+            decay_gradient = decay * weights
+            variables.apply_adam(gradient + decay_gradient, learning_rate, powers)
+            return (
+                number + 1,
+                end,
+                (powers[0] * ADAM_BETA_1, powers[1] * ADAM_BETA_2),
+                losses.write(number, batch_losses),
+                penalties + tf.reduce_sum(decay_gradient * weights) * n,
             )
 
-        def batch(start: Tensor, updates: Tensor, loss_sum: Tensor, hits: Tensor) -> Any:
-            end = tf.minimum(start + batch_size, rows)
-            X_batch, y_batch = (tf.strided_slice(part, [start], [end], [1]) for part in (X, y))
-            weights = variables.read_weights()
-            masks = dropout.masks(start // batch_size, end - start) if self.drops else []
-            losses, gradient = self._backpropagate(layout, weights, X_batch, y_batch, masks)
-            decay_gradient = decay * weights
-            variables.apply_adam(gradient + decay_gradient, learning_rate, updates + 1)
-            penalty = tf.reduce_sum(decay_gradient * weights) / 2
-            loss_sum += tf.reduce_sum(losses) + penalty * tf.cast(end - start, tf.float32)
-            # Of two classes, the right one is the likelier when its loss is below log 2.
-            hits += tf.reduce_sum(tf.cast(losses < log_2, tf.float32))
-            return end, updates + 1, loss_sum, hits
-
-        _, updates, loss_sum, hits = tf.while_loop(
-            lambda start, *_: start < rows, batch, [0, updates, 0.0, 0.0], parallel_iterations=1
+        step = tf.cast(updates + 1, tf.float32)
+        *_, losses, penalties = tf.while_loop(
+            lambda number, *_: number < n_batches,
+            batch,
+            (
+                0,
+                tf.constant([0]),
+                (tf.pow(ADAM_BETA_1, step), tf.pow(ADAM_BETA_2, step)),
+                tf.TensorArray(tf.float32, n_batches, element_shape=[None], infer_shape=False),
+                tf.constant([0.0]),
+            ),
+            parallel_iterations=1,
         )
-        variables.write_updates(updates)
+        variables.write_updates(updates + tf.cast(n_batches, tf.int64))
+        losses = losses.concat()
+        loss = tf.reduce_mean(losses) + penalties[0] / 2 / tf.cast(n_rows, tf.float32)
+        # Of two classes, the right one is the likelier when its loss is below log 2.
+        accuracy = tf.reduce_mean(tf.cast(losses < np.float32(np.log(2)), tf.float32))
 
         log_odds = self._log_odds(layout, variables.read_weights(), X_val, shift)
         positive = y_val > 0
@@ -258,45 +284,49 @@ class MLPProgram:
             tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(positive, tf.float32), log_odds)
         )
         val_accuracy = tf.reduce_mean(tf.cast(tf.equal(log_odds > 0, positive), tf.float32))
-        n = tf.cast(rows, tf.float32)
-        return tf.stack([loss_sum / n, hits / n, val_loss, val_accuracy]), tf.sigmoid(log_odds)
+        return tf.stack([loss, accuracy, val_loss, val_accuracy]), tf.sigmoid(log_odds)
 
     def _probabilities(self, weights: Tensor, X: Tensor, width: Tensor, shift: Tensor) -> Tensor:
         layout = _Layout.of(self.num_layers, tf.shape(X)[1], width)
         return tf.sigmoid(self._log_odds(layout, weights, X, shift))
 
     def _log_odds(self, layout: "_Layout", weights: Tensor, X: Tensor, shift: Tensor) -> Tensor:
-        *hidden_layers, (kernel, bias) = layout.split(weights)
-        for hidden_kernel, hidden_bias in hidden_layers:
-            X = self._activate(tf.nn.bias_add(X @ hidden_kernel, hidden_bias))
-        logits = tf.nn.bias_add(X @ kernel, bias)
+        *hidden_layers, output_layer = layout.split(weights)
+        for hidden_layer in hidden_layers:
+            X = dense(X, *hidden_layer, self.activation)
+        logits = dense(X, *output_layer)
         return logits[:, 1] - logits[:, 0] + shift
 
     def _backpropagate(
-        self, layout: "_Layout", weights: Tensor, X: Tensor, y: Tensor, masks: Sequence[Tensor]
+        self,
+        layout: "_Layout",
+        weights: Tensor,
+        X: Tensor,
+        y: Tensor,
+        n: Tensor,
+        masks: Sequence[Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """Cross-entropy of every row, and the gradient of its mean."""
-        *hidden_layers, (kernel, bias) = layers = layout.split(weights)
+        """Cross-entropy of each of the n rows, and the gradient of its mean."""
+        *hidden_layers, output_layer = layers = layout.split(weights)
         inputs, activated = [X], []
-        for layer, (hidden_kernel, hidden_bias) in enumerate(hidden_layers):
-            activated.append(
-                self._activate(tf.nn.bias_add(inputs[-1] @ hidden_kernel, hidden_bias))
-            )
+        for layer, hidden_layer in enumerate(hidden_layers):
+            activated.append(dense(inputs[-1], *hidden_layer, self.activation))
             inputs.append(activated[-1] * masks[layer] if masks else activated[-1])
-        logits = tf.nn.bias_add(inputs[-1] @ kernel, bias)
-        losses, delta = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits, labels=y)
-        delta /= tf.cast(tf.shape(y)[0], tf.float32)
+        losses, delta = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+            features=dense(inputs[-1], *output_layer), labels=y
+        )
+        delta /= n
         gradients = []
         for layer in reversed(range(self.num_layers + 1)):
             gradients.append(tf.raw_ops.BiasAddGrad(out_backprop=delta))
             # Transposed beforehand: TensorFlow's product of a transposed matrix is slower by more.
-            gradients.append(tf.transpose(inputs[layer]) @ delta)
+            gradients.append(tf.reshape(tf.transpose(inputs[layer]) @ delta, [-1]))
             if layer > 0:
                 delta @= tf.transpose(layers[layer][0])
                 if masks:
                     delta *= masks[layer - 1]
                 delta = self._activation_gradient(activated[layer - 1], delta)
-        return losses, tf.concat([tf.reshape(g, [-1]) for g in reversed(gradients)], axis=0)
+        return losses, tf.concat(gradients[::-1], axis=0)
 
 
 class _Variables(NamedTuple):
@@ -318,14 +348,14 @@ class _Variables(NamedTuple):
     def write_updates(self, updates: Tensor) -> None:
         tf.raw_ops.AssignVariableOp(resource=self.updates, value=updates)
 
-    def apply_adam(self, gradient: Tensor, learning_rate: Tensor, updates: Tensor) -> None:
-        step = tf.cast(updates, tf.float32)
+    def apply_adam(self, gradient: Tensor, learning_rate: Tensor, powers: Sequence[Tensor]) -> None:
+        """One update; ``powers`` are both betas to the power of its number, counted from 1."""
         tf.raw_ops.ResourceApplyAdam(
             var=self.weights,
             m=self.first,
             v=self.second,
-            beta1_power=tf.pow(ADAM_BETA_1, step),
-            beta2_power=tf.pow(ADAM_BETA_2, step),
+            beta1_power=powers[0],
+            beta2_power=powers[1],
             lr=learning_rate,
             beta1=ADAM_BETA_1,
             beta2=ADAM_BETA_2,

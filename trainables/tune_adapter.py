@@ -40,15 +40,15 @@ class TrialSpec:
         view: The view it trains on.
         seed: Of its weights, shuffling and dropout.
         hyperparameters: Of the family.
-        bracket: How many of the first rung levels it leaves out.
-        fold: The fold whose rows it trains on, without rungs; None for the search's rows.
+        level: The rung level in epochs to train to first; then, if it goes on, to the next.
+        fold: The fold whose rows it trains on; None for the search's rows.
     """
 
     trial: str
     view: str
     seed: int
     hyperparameters: dict[str, Any]
-    bracket: int = 0
+    level: int
     fold: int | None = None
 
 
@@ -102,8 +102,7 @@ class TrainingSettings:
     """What all trials of a sweep share.
 
     Attributes:
-        levels: Rung levels of the first bracket in epochs, ascending; the last one is the full
-            budget. Bracket b leaves the first b out.
+        levels: All rung levels in epochs, ascending; the last one is the full budget.
         patience: Epochs without a better validation loss before a training ends.
         states: Folder of the search's trials' states, which every worker can write.
         family: What they train.
@@ -140,8 +139,12 @@ class SweepTrainable(tune.Trainable):
     """Trains what :class:`TrialSpec` says, one trial after another in the same actor.
 
     A result holds a :class:`Report`. A trial of the search writes its state at every rung, and
-    starts from it when it is there: after a failure or an interruption it goes on.
+    starts from it when it is there: after a pause, a failure or an interruption it goes on. If it
+    is at its level already, what was written was not reported, and is reported now.
     """
+
+    _level: int
+    _state: Path | None
 
     def setup(
         self,
@@ -153,7 +156,6 @@ class SweepTrainable(tune.Trainable):
         self._rows = rows
         self._settings = settings
         self._family = load_family(settings.family)
-        self._restored = False
         self._resident: OrderedDict[tuple[int | None, str], TrainingData] = OrderedDict()
         self._begin(TrialSpec(**config))
 
@@ -166,18 +168,15 @@ class SweepTrainable(tune.Trainable):
         """Trains to the next rung level."""
         started = time.perf_counter()
         training, spec = self._training, self._spec
-        if self._restored:
-            # What was written last may not have been reported.
-            self._restored = False
+        if training.epoch >= self._level or training.ending is not None:
             history = training.last_epochs
         else:
-            level = next(level for level in self._levels if level > training.epoch)
-            history = training.train(level)
+            history = training.train(self._level)
             if self._state is not None:
                 training.save(self._state)
         ended = training.ending is not None
         report = Report(
-            rung=next(level for level in self._levels if level >= training.epoch),
+            rung=self._level,
             epochs=training.epoch,
             best_epoch=training.best_epoch,
             best_val_loss=training.best_val_loss,
@@ -187,25 +186,25 @@ class SweepTrainable(tune.Trainable):
             ending=str(training.ending) if ended else None,
             fold_model=self._fold_model() if ended and spec.fold is not None else None,
         )
+        levels = self._settings.levels
+        self._level = next((level for level in levels if level > self._level), levels[-1])
         return {REPORT: report}
 
     def _begin(self, spec: TrialSpec) -> None:
         from .training import Training
 
-        levels = self._settings.levels
         self._spec = spec
-        self._levels = levels[spec.bracket :] if spec.fold is None else levels[-1:]
+        self._level = spec.level
         data = self._data(spec.fold, spec.view)
         self._training: Training = Training(
             self._family.network(spec.hyperparameters, data.n_features, spec.seed),
             data,
             patience=self._settings.patience,
-            max_epochs=levels[-1],
+            max_epochs=self._settings.levels[-1],
         )
         self._state = state_file(self._settings.states, spec.trial) if spec.fold is None else None
         if self._state is not None and self._state.exists():
             self._training.restore(self._state)
-            self._restored = True
 
     def _data(self, fold: int | None, view: str) -> TrainingData:
         """Rows in this worker's device memory: placed once, shared by all trials that read them."""

@@ -10,6 +10,7 @@ from evensweep.results.records import (
     End,
     Progress,
     SearchRecord,
+    Start,
     TrialRecord,
     best_trials,
     finite_or_none,
@@ -26,20 +27,28 @@ def plan() -> list[TrialRecord]:
     ]
 
 
-def progress(trial: int, rung: int, first: int = 1, loss: float | None = 0.5) -> Progress:
+def progress(
+    trial: int, rung: int, first: int = 1, loss: float | None = 0.5, ending: str | None = None
+) -> Progress:
     history: list[list[float | None]] = [
         [epoch, 1 / epoch, 0.5, 2 / epoch, 0.6] for epoch in range(first, rung + 1)
     ]
-    return Progress(f"smote-{trial:03d}", rung, rung, rung, loss, 0.8, rung * 0.1, history)
+    checkpoint = f"tune/{trial}"
+    return Progress(
+        f"smote-{trial:03d}", rung, rung, rung, loss, 0.8, rung * 0.1, history, ending, checkpoint
+    )
 
 
 EVENTS = [
+    Start("smote-000"),
     progress(0, 2),
-    progress(1, 2, loss=None),
-    End("smote-001", "diverged"),
-    progress(0, 6, first=3, loss=0.4),
-    End("smote-000", "completed", checkpoint="tune/a"),
+    Start("smote-001", {"lr": 0.5}),
+    progress(1, 2, loss=None, ending="diverged"),
+    Start("smote-000"),
+    progress(0, 6, first=3, loss=0.4, ending="completed"),
+    Start("smote-002"),
     progress(2, 2),
+    Start("smote-002"),
 ]
 
 
@@ -55,11 +64,33 @@ def test_events_change_their_trial_only(path: Path) -> None:
     record = SearchRecord.read(path, plan())
     first, second, third = record.trials.values()
     assert (first.status, first.rung, first.epochs, first.best_val_loss) == ("completed", 6, 6, 0.4)
-    assert (first.checkpoint, first.best_val_accuracy) == ("tune/a", 0.8)
+    assert (first.checkpoint, first.best_val_accuracy) == ("tune/0", 0.8)
     assert [row[0] for row in first.history] == [1, 2, 3, 4, 5, 6]
     assert (second.status, second.best_val_loss, second.finished) == ("diverged", None, True)
     assert (third.status, third.rung, third.finished) == ("running", 2, False)
+    assert (first.config, second.config) == ({"lr": 0}, {"lr": 0.5})
     assert record.replayed == EVENTS
+    assert record.finished == 2
+
+
+def test_a_trial_pauses_at_a_rung_until_it_starts_again_or_ends(tmp_path: Path) -> None:
+    record = SearchRecord.open(tmp_path / "records.jsonl", plan())
+    trial = record.trials["smote-001"]
+    seen = []
+    for event in (
+        Start("smote-001"), progress(1, 2), Start("smote-001"), progress(1, 6, first=3),
+        End("smote-001", "failed", error="out of memory"),
+    ):  # fmt: skip
+        record.add(event)
+        seen.append((trial.status, trial.epochs, record.finished))
+    assert seen == [
+        ("running", 0, 0), ("paused", 2, 0), ("running", 2, 0), ("paused", 6, 0), ("failed", 6, 1),
+    ]  # fmt: skip
+    assert (trial.error, trial.checkpoint) == ("out of memory", "tune/1")
+    paused = SearchRecord.open(tmp_path / "others.jsonl", plan())
+    paused.add(Start("smote-001"))
+    paused.add(progress(1, 2))
+    assert SearchRecord.open(paused.path, plan()).trials["smote-001"].status == "paused"
 
 
 def test_replay_gives_the_trials_of_the_live_record(tmp_path: Path) -> None:
@@ -69,13 +100,6 @@ def test_replay_gives_the_trials_of_the_live_record(tmp_path: Path) -> None:
         replayed = SearchRecord.read(live.path, plan())
         assert replayed.trials == live.trials
         assert replayed.replayed == EVENTS[:count]
-
-
-def test_unfinished_trial_waits_again_when_the_search_goes_on(path: Path) -> None:
-    statuses = [trial.status for trial in SearchRecord.open(path, plan()).trials.values()]
-    assert statuses == ["completed", "diverged", "waiting"]
-    # Only looking at it says what it was.
-    assert SearchRecord.read(path, plan()).trials["smote-002"].status == "running"
 
 
 @pytest.mark.parametrize("torn", ['{"event": "pro', '{"event": "end"}', "\x00\x00", "{"])

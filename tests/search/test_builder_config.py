@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from simulation import started
 
 from evensweep.datasets.errors import InputError
 from evensweep.search.config import SweepConfig
-from evensweep.search.plan import plan_trials
 from evensweep.search.space import parse_domain
 from evensweep.search.sweep import create, reopen
 from evensweep.trainables.family import MLP, FamilySpec
@@ -69,11 +69,11 @@ def test_the_baseline_is_the_middle_of_the_space_where_it_is_not_given() -> None
 
 
 def test_the_plan_has_a_builders_hyperparameters_and_no_others() -> None:
-    baseline, *trials = plan_trials(read(training={"batch_size": 64}))
+    baseline, *trials = started(read(training={"batch_size": 64}))
     assert baseline.config == {"batch_size": 64, "units": 32, "rate": 0.25, "kind": "wide"}
     assert len(trials) == 2
     assert all(set(trial.config) == set(baseline.config) for trial in trials)
-    [own, _] = plan_trials(read(space={"batch_size": {"choice": [32]}}, search={"trials": 1}))
+    [own, _] = started(read(space={"batch_size": {"choice": [32]}}, search={"trials": 1}))
     assert own.config == {"batch_size": 32}
 
 

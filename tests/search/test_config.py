@@ -33,7 +33,7 @@ class TestDefaults:
         assert defaults.views == ("undersampled", "smote")
         assert (defaults.split.validation, defaults.split.test) == (0.1, 0.1)
         search = defaults.search
-        assert (search.scheduler, search.searcher, search.trials) == ("asha", "random", 40)
+        assert (search.scheduler, search.searcher, search.trial_count) == ("asha", "random", 40)
         assert (search.max_epochs, search.grace_epochs, search.reduction_factor) == (100, 2, 3)
         assert (defaults.training.batch_size, defaults.training.patience) == (128, 5)
         assert (defaults.cross_validation.folds, defaults.cross_validation.top_k) == (10, 10)
@@ -225,7 +225,7 @@ def test_unknown_key_is_an_error_that_names_the_nearest(raw: dict, message: str)
         ({"search": {"trials": 0}}, "search.trials: input should be greater than or equal to 1"),
         ({"search": {"trials": 2.5}}, "search.trials: input should be a valid integer"),
         ({"search": None}, "search: it must hold keys, got None"),
-        ({"search": {"scheduler": "ahsa"}}, "search.scheduler: input should be 'asha' or 'fifo'"),
+        ({"search": {"scheduler": "ahsa"}}, "search.scheduler: input should be 'asha', "),
         (
             {"search": {"grace_epochs": 200}},
             "search: grace_epochs must not be above max_epochs, got 200 and 100",
@@ -235,8 +235,8 @@ def test_unknown_key_is_an_error_that_names_the_nearest(raw: dict, message: str)
             "search: brackets must be at most 5, as many as there are rung levels, got 6",
         ),
         (
-            {"search": {"brackets": 2, "scheduler": "fifo"}},
-            "search: brackets must be at most 1, as many as there are rung levels, got 2",
+            {"search": {"brackets": 5, "scheduler": "hyperband"}},
+            "search: brackets must be at most 4, as many as there are rung levels, got 5",
         ),
         ({"search": {"brackets": 0}}, "search.brackets: input should be greater than or equal"),
         ({"search": {"reduction_factor": 1}}, "search.reduction_factor: input should be"),
@@ -292,7 +292,9 @@ def test_whole_numbers_are_fine_for_real_hyperparameters() -> None:
         ({}, (2, 6, 18, 54, 100)),
         ({"brackets": 5}, (2, 6, 18, 54, 100)),
         ({"grace_epochs": 1, "max_epochs": 16, "reduction_factor": 4}, (1, 4, 16)),
-        ({"scheduler": "fifo"}, (100,)),
+        ({"scheduler": "fifo"}, (2, 6, 18, 54, 100)),
+        ({"scheduler": "hyperband"}, (3, 11, 33, 100)),
+        ({"scheduler": "hyperband", "grace_epochs": 1}, (1, 3, 11, 33, 100)),
         ({"grace_epochs": 100}, (100,)),
     ],
 )
@@ -300,6 +302,25 @@ def test_levels_are_those_of_the_first_bracket(search: dict, levels: tuple[int, 
     assert config(search=search).search.levels == levels
 
 
-def test_brackets_are_one_unless_given() -> None:
-    assert config().search.brackets == 1
-    assert config(search={"brackets": 5}).search.brackets == 5
+@pytest.mark.parametrize(
+    ("search", "sizes", "trials"),
+    [
+        ({}, (1,), 40),
+        ({"brackets": 3}, (9, 5, 3), 40),
+        ({"brackets": 3, "trials": 7}, (9, 5, 3), 7),
+        ({"scheduler": "hyperband"}, (27, 12, 6, 4), 49),
+        ({"scheduler": "hyperband", "brackets": 2}, (27, 12), 39),
+        ({"scheduler": "hyperband", "trials": 50}, (27, 12, 6, 4), 50),
+    ],
+)
+def test_brackets_and_trials_unless_given(
+    search: dict, sizes: tuple[int, ...], trials: int
+) -> None:
+    settings = config(search=search).search
+    assert (settings.sizes, settings.trial_count) == (sizes, trials)
+
+
+def test_later_brackets_leave_out_more_levels() -> None:
+    search = config(search={"scheduler": "hyperband"}).search
+    levels = [(3, 11, 33, 100), (11, 33, 100), (33, 100), (100,)]
+    assert [search.levels_of(number) for number in range(6)] == levels + levels[:2]

@@ -9,10 +9,11 @@ from dataclasses import asdict, replace
 from itertools import islice
 
 import pytest
+from simulation import started
 
 from evensweep.results.records import TrialRecord
 from evensweep.search.config import SweepConfig
-from evensweep.search.plan import child_seed, plan_trials
+from evensweep.search.plan import child_seed
 from evensweep.search.rungs import deal
 from evensweep.trainables.mlp import HYPERPARAMETERS
 
@@ -20,14 +21,18 @@ SCRIPT = """
 import json, sys
 from dataclasses import asdict
 from evensweep.search.config import SweepConfig
-from evensweep.search.plan import plan_trials
-raw = json.loads(sys.argv[1])
-print(json.dumps([asdict(t) for t in plan_trials(SweepConfig.from_mapping(raw, "test"))]))
+from evensweep.search.plan import plan_trials, whole
+from evensweep.search.searchers import searcher_for
+config = SweepConfig.from_mapping(json.loads(sys.argv[1]), "test")
+searcher, trials = searcher_for(config), plan_trials(config)
+for trial in trials:
+    trial.config = trial.config or whole(config, searcher.draw(trial, trials))
+print(json.dumps([asdict(trial) for trial in trials]))
 """
 
 
 def plan(trials: int = 5, **raw: object) -> list[TrialRecord]:
-    return plan_trials(SweepConfig.from_mapping({**raw, "search": {"trials": trials}}, "test"))
+    return started(SweepConfig.from_mapping({**raw, "search": {"trials": trials}}, "test"))
 
 
 def by_id(trials: list[TrialRecord]) -> dict[str, TrialRecord]:
@@ -145,7 +150,7 @@ def test_configurations_are_whole_whatever_the_space_leaves_out() -> None:
 
 def bracketed(trials: int, brackets: int = 3) -> list[TrialRecord]:
     raw = {"search": {"trials": trials, "brackets": brackets}}
-    return plan_trials(SweepConfig.from_mapping(raw, "test"))
+    return started(SweepConfig.from_mapping(raw, "test"))
 
 
 def test_brackets_are_dealt_by_number_alike_in_every_view() -> None:
@@ -169,3 +174,15 @@ def test_more_trials_leave_the_others_in_their_brackets() -> None:
 def test_brackets_change_nothing_else_about_a_trial() -> None:
     one, three = bracketed(20, brackets=1), bracketed(20)
     assert [replace(trial, bracket=0) for trial in three] == one
+
+
+def test_hyperband_fills_one_bracket_after_another_and_then_starts_anew() -> None:
+    raw = {"scheduler": "hyperband", "max_epochs": 9, "grace_epochs": 1}
+    whole = started(SweepConfig.from_mapping({"views": ["smote"], "search": raw}, "test"))
+    assert [t.bracket for t in whole[1:]] == [0] * 9 + [1] * 5 + [2] * 3
+    raw |= {"trials": 20}
+    more = started(SweepConfig.from_mapping({"views": ["smote"], "search": raw}, "test"))
+    assert [t.bracket for t in more[1:]] == [0] * 9 + [1] * 5 + [2] * 3 + [3] * 3
+    raw |= {"brackets": 2}
+    fewer = started(SweepConfig.from_mapping({"views": ["smote"], "search": raw}, "test"))
+    assert [t.bracket for t in fewer[1:]] == [0] * 9 + [1] * 5 + [2] * 6

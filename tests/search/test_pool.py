@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,27 @@ from evensweep.trainables.tune_adapter import REPORT, Report, TrialSpec
 
 
 def spec(name: str, **behaviour: Any) -> TrialSpec:
-    return TrialSpec(name, "smote", 0, behaviour)
+    return TrialSpec(name, "smote", 0, behaviour, level=1)
 
 
 def specs(names: str, **behaviour: Any) -> list[TrialSpec]:
     return [spec(name, **behaviour) for name in names]
 
 
-class Listener:
-    """Remembers what it is told; a trial trains until its report has an ending."""
+class Trials:
+    """Gives trials in order and remembers what it is told; each trains until it has an ending."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: Iterable[TrialSpec]) -> None:
+        self._given = iter(given)
         self.started: list[str] = []
         self.reports: dict[str, list[Report]] = {}
         self.errors: list[tuple[str, str]] = []
 
-    def on_start(self, trial: str) -> None:
-        self.started.append(trial)
+    def next(self) -> TrialSpec | None:
+        for given in self._given:
+            self.started.append(given.trial)
+            return given
+        return None
 
     def on_report(self, trial: str, report: Report) -> bool:
         self.reports.setdefault(trial, []).append(report)
@@ -102,19 +106,20 @@ def wait_for_idle_workers() -> None:
 @pytest.fixture(scope="module")
 def two_rounds(
     open_pool: Callable[..., TrainingPool],
-) -> tuple[float, Sequence[Listener]]:
+) -> tuple[float, Sequence[Trials]]:
     """The time that a pool was opened, and what it told of two rounds of training."""
     wait_for_idle_workers()
     opened = time.time()
-    starting, first, second = Listener(), Listener(), Listener()
+    first, second = Trials(specs("abcd", sleep=0.2)), Trials(specs("efg", sleep=0.2))
     with open_pool() as pool:
         for _ in range(100):  # until the slower of the two workers has come
-            pool.train(specs("wxyz", sleep=0.2), starting)
+            starting = Trials(specs("wxyz", sleep=0.2))
+            pool.train(starting)
             if len(starting.processes) == 2:
                 break
-        pool.train(specs("abcd", sleep=0.2), first)
+        pool.train(first)
         time.sleep(1)  # in which Tune must not end the workers
-        pool.train(specs("efg", sleep=0.2), second)
+        pool.train(second)
     return opened, (first, second)
 
 
@@ -122,11 +127,11 @@ def test_every_trial_is_trained_to_its_end(two_rounds: Any) -> None:
     _, (first, second) = two_rounds
     assert sorted(first.started) == list("abcd")
     assert sorted(second.started) == list("efg")
-    for listener in (first, second):
-        assert sorted(listener.reports) == sorted(listener.started)
-        for reports in listener.reports.values():
+    for trials in (first, second):
+        assert sorted(trials.reports) == sorted(trials.started)
+        for reports in trials.reports.values():
             assert [(r.rung, r.ending) for r in reports] == [(1, None), (2, "completed")]
-        assert listener.errors == []
+        assert trials.errors == []
 
 
 def test_the_second_round_is_trained_in_the_processes_of_the_first(two_rounds: Any) -> None:
@@ -143,58 +148,93 @@ def test_workers_are_processes_that_waited_warm_before_the_pool_was_opened(two_r
 
 
 def test_one_slot_starts_trials_in_the_order_given(open_pool: Callable[..., TrainingPool]) -> None:
-    listener = Listener()
+    rounds = [Trials(specs("hbzadxc")), Trials([]), Trials(specs("ba"))]
     with open_pool(cpus=2) as pool:
-        pool.train(iter(specs("hbzadxc")), listener)
-        pool.train(specs("ba"), listener)
-    assert listener.started == list("hbzadxcba")
-    assert len(listener.processes) == 1
+        for trials in rounds:
+            pool.train(trials)
+    assert [sorted(trials.reports) for trials in rounds] == [list("abcdhxz"), [], list("ab")]
+    assert len(rounds[0].processes | rounds[2].processes) == 1
 
 
-@pytest.mark.parametrize("method", ["on_start", "on_report"])
-def test_what_a_listener_raises_is_raised_as_it_is(
+class Pauses(Trials):
+    """Lets every trial pause after each step, and all of them wait for each other."""
+
+    def __init__(self, given: Sequence[TrialSpec]) -> None:
+        super().__init__([])
+        self.waiting = list(given)
+        self.paused: list[TrialSpec] = []
+        self.known = {spec.trial: spec for spec in given}
+
+    def next(self) -> TrialSpec | None:
+        if not self.waiting and len(self.paused) == len(self.known):
+            self.waiting, self.paused = self.paused, []
+        return self.waiting.pop(0) if self.waiting else None
+
+    def on_report(self, trial: str, report: Report) -> bool:
+        super().on_report(trial, report)
+        if len(self.reports[trial]) < 3:
+            self.paused.append(self.known[trial])
+        else:
+            del self.known[trial]
+        return False
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_trials_may_pause_and_be_given_again(
+    open_pool: Callable[..., TrainingPool], cpus: float
+) -> None:
+    pauses = Pauses(specs("abc"))
+    with open_pool(cpus=cpus) as pool:
+        pool.train(pauses)
+    assert {name: len(reports) for name, reports in pauses.reports.items()} == dict.fromkeys(
+        "abc", 3
+    )
+
+
+@pytest.mark.parametrize("method", ["next", "on_report"])
+def test_what_a_source_raises_is_raised_as_it_is(
     open_pool: Callable[..., TrainingPool], method: str
 ) -> None:
     error = OSError(28, "No space left on device")
 
-    class Failing(Listener):
+    class Failing(Trials):
         pass
 
-    def fail(self: Listener, *_: Any) -> bool:
+    def fail(self: Trials, *_: Any) -> bool:
         raise error
 
     setattr(Failing, method, fail)
     with open_pool() as pool, pytest.raises(OSError, match="No space left") as raised:
-        pool.train(specs("abc"), Failing())
+        pool.train(Failing(specs("abc")))
     assert raised.value is error
 
 
 @pytest.fixture(scope="module")
 def failing(
     open_pool: Callable[..., TrainingPool], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Listener, int]:
+) -> tuple[Trials, int]:
     """What a pool told of a trial that can't be done among others, and how often it was tried."""
     attempts = tmp_path_factory.mktemp("attempts") / "processes"
-    listener = Listener()
+    bad = spec("bad", attempts=str(attempts), failures=100)
+    trials = Trials([spec("a"), bad, spec("b"), spec("c")])
     with open_pool(max_failures=1) as pool:
-        bad = spec("bad", attempts=str(attempts), failures=100)
-        pool.train([spec("a"), bad, spec("b"), spec("c")], listener)
-    return listener, len(attempts.read_text().splitlines())
+        pool.train(trials)
+    return trials, len(attempts.read_text().splitlines())
 
 
 def test_a_failing_trial_is_tried_as_often_as_allowed_and_given_up_once(failing: Any) -> None:
-    listener, attempts = failing
+    trials, attempts = failing
     assert attempts == 1 + 1
-    assert [trial for trial, _ in listener.errors] == ["bad"]
-    assert listener.started.count("bad") == 1
+    assert [trial for trial, _ in trials.errors] == ["bad"]
+    assert trials.started.count("bad") == 1
 
 
 def test_a_failing_trial_leaves_the_others_alone(failing: Any) -> None:
-    listener, _ = failing
-    assert sorted(listener.reports) == list("abc")
-    assert all(reports[-1].ending == "completed" for reports in listener.reports.values())
+    trials, _ = failing
+    assert sorted(trials.reports) == list("abc")
+    assert all(reports[-1].ending == "completed" for reports in trials.reports.values())
 
 
 def test_a_failing_trials_error_is_told(failing: Any) -> None:
-    listener, _ = failing
-    assert listener.errors == [("bad", "ValueError: this step can't be done")]
+    trials, _ = failing
+    assert trials.errors == [("bad", "ValueError: this step can't be done")]

@@ -189,7 +189,7 @@ def drawn_masks(rate: float, seed: int, updates: int, batches: int = 40) -> np.n
     dropout = PooledDropout.draw(
         (3, tf.constant(300), tf.constant(41)), tf.constant(batches), tf.constant(rate), key
     )
-    return np.array([dropout.masks(batch, tf.constant(300)) for batch in range(batches)])
+    return np.array([dropout.masks(batch, tf.constant([300])) for batch in range(batches)])
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.3, 0.99])
@@ -230,7 +230,7 @@ def test_a_last_batch_of_fewer_rows_has_masks_of_its_own_shape() -> None:
     key = [tf.constant(1, tf.int64), tf.constant(2, tf.int64)]
     shape = (2, tf.constant(50), tf.constant(5))
     dropout = PooledDropout.draw(shape, tf.constant(3), tf.constant(0.5), key)
-    assert [mask.shape for mask in dropout.masks(2, tf.constant(7))] == [(7, 5), (7, 5)]
+    assert [mask.shape for mask in dropout.masks(2, tf.constant([7]))] == [(7, 5), (7, 5)]
 
 
 def test_dropout_depends_on_the_seed_and_the_updates_only(table: Table, data: TrainingData) -> None:

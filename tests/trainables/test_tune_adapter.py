@@ -29,9 +29,9 @@ HYPERPARAMETERS = {
     "learning_rate": 0.01,
     "batch_size": 48,
 }
-SPEC = TrialSpec("smote-000", "smote", 5, HYPERPARAMETERS)
-OTHER = TrialSpec("smote-001", "smote", 6, HYPERPARAMETERS)
-FOLD = TrialSpec("smote-000-fold-00", "smote", 9, HYPERPARAMETERS, bracket=1, fold=0)
+SPEC = TrialSpec("smote-000", "smote", 5, HYPERPARAMETERS, level=2)
+OTHER = TrialSpec("smote-001", "smote", 6, HYPERPARAMETERS, level=2)
+FOLD = TrialSpec("smote-000-fold-00", "smote", 9, HYPERPARAMETERS, level=8, fold=0)
 LEVELS = (2, 4, 8)
 SHIFT = -0.7
 
@@ -92,15 +92,17 @@ def test_a_step_trains_to_the_next_level(on_worker: Any) -> None:
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])
-def test_a_restored_trial_reports_its_last_rung_untrained_and_goes_on_as_unbroken(
+def test_a_trial_that_is_at_its_level_reports_it_untrained_and_goes_on_as_unbroken(
     on_worker: Any, done: int
 ) -> None:
+    level = LEVELS[done - 1]
+
     def work(begin: Any) -> tuple[list[Report], ...]:
         unbroken = begin(replace(SPEC, trial="unbroken"))
         whole = [unbroken.step()[REPORT] for _ in LEVELS]
         broken = begin(SPEC)
         before = [broken.step()[REPORT] for _ in range(done)]
-        resumed = begin(SPEC)
+        resumed = begin(replace(SPEC, level=level))
         train, resumed._training.train = resumed._training.train, None
         again = resumed.step()[REPORT]
         resumed._training.train = train
@@ -118,11 +120,10 @@ def test_trials_that_take_turns_on_a_worker_train_as_they_would_alone(on_worker:
         whole = [alone.step()[REPORT] for _ in LEVELS]
         trainable = begin(SPEC)
         turns = [trainable.step()[REPORT]]
-        for _ in LEVELS[1:]:
+        for level in LEVELS[1:]:
             trainable.reset_config(asdict(OTHER))
             trainable.step()
-            trainable.reset_config(asdict(SPEC))
-            trainable.step()  # what it reported last
+            trainable.reset_config(asdict(replace(SPEC, level=level)))
             turns.append(trainable.step()[REPORT])
         return whole, turns
 
@@ -130,14 +131,14 @@ def test_trials_that_take_turns_on_a_worker_train_as_they_would_alone(on_worker:
     assert turns == whole
 
 
-@pytest.mark.parametrize("bracket", [1, 2])
-def test_a_bracket_leaves_out_the_first_levels(on_worker: Any, bracket: int) -> None:
+@pytest.mark.parametrize("left_out", [1, 2])
+def test_a_bracket_may_leave_out_the_first_levels(on_worker: Any, left_out: int) -> None:
     def work(begin: Any) -> list[Report]:
-        trainable = begin(replace(SPEC, bracket=bracket))
-        return [trainable.step()[REPORT] for _ in LEVELS[bracket:]]
+        trainable = begin(replace(SPEC, level=LEVELS[left_out]))
+        return [trainable.step()[REPORT] for _ in LEVELS[left_out:]]
 
     reports = on_worker(work)
-    assert tuple(r.rung for r in reports) == LEVELS[bracket:]
+    assert tuple(r.rung for r in reports) == LEVELS[left_out:]
     assert reports[-1].ending == "completed"
 
 
