@@ -40,7 +40,7 @@ class Timeline:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=254)
+    parser.add_argument("--trials", type=int, default=172)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--view", default="undersampled")
     parser.add_argument("--cache", default="", help="where traced programs are; none are kept")

@@ -99,7 +99,7 @@ def _title(section: Section, view: str) -> str:
     settings = section.settings
     return (
         f"{view}: at most {settings['max_epochs'][view]} epochs a trial, "
-        f"{settings['trials'][view]} trials"
+        f"{settings['configurations'][view]} configurations"
     )
 
 

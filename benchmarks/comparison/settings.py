@@ -1,4 +1,4 @@
-"""What is compared: budgets, and how many trials they come to."""
+"""What is compared: budgets, and how many configurations they come to."""
 
 import math
 from collections.abc import Mapping
@@ -29,9 +29,9 @@ class Form:
     max_epochs: Mapping[str, int]
     repeats: int
 
-    def trials(self, view: str) -> int:
-        """Trials of every tool on a view: as many as Keras Tuner's Hyperband makes."""
-        return sum(size for bracket in hyperband_rounds(self.max_epochs[view]) for size in bracket)
+    def configurations(self, view: str) -> int:
+        """Configurations that every tool tries on a view: those of Keras Tuner's Hyperband."""
+        return sum(first for first, *_ in hyperband_rounds(self.max_epochs[view]))
 
     def brackets(self, view: str) -> int:
         """Brackets of Evensweep's search: all that the rungs of a view allow."""
@@ -44,7 +44,7 @@ class Form:
             "command": self.command,
             "preset": PRESET,
             "max_epochs": dict(self.max_epochs),
-            "trials": {view: self.trials(view) for view in self.max_epochs},
+            "configurations": {view: self.configurations(view) for view in self.max_epochs},
             "batch_size": BATCH_SIZE,
             "patience": PATIENCE,
             "reduction_factor": REDUCTION_FACTOR,

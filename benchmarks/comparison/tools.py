@@ -53,7 +53,7 @@ def command(task: Task, form: Form, data: Path | None, rows: Path, folder: Path)
     job = Job(
         rows=rows,
         max_epochs=form.max_epochs[task.view],
-        trials=form.trials(task.view),
+        trials=form.configurations(task.view),
         seed=task.seed,
         directory=folder,
         output=_output(folder),
@@ -66,7 +66,7 @@ def evensweep_command(task: Task, form: Form, data: Path | None, folder: Path) -
     settings = {
         "views": f"[{task.view}]",
         "seed": task.seed,
-        "search.trials": form.trials(task.view),
+        "search.trials": form.configurations(task.view),
         "search.max_epochs": form.max_epochs[task.view],
         "search.grace_epochs": GRACE_EPOCHS,
         "search.brackets": form.brackets(task.view),

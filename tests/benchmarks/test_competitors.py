@@ -85,7 +85,7 @@ def test_evensweep_gets_the_same_budget(tmp_path: Path) -> None:
     assert settings == {
         "views=[smote]",
         "seed=2",
-        "search.trials=23",
+        "search.trials=17",
         "search.max_epochs=9",
         "search.grace_epochs=2",
         "search.brackets=3",

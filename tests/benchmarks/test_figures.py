@@ -81,7 +81,7 @@ def test_page_has_settings_machine_and_cells() -> None:
     assert "## The quick form: `make benchmark QUICK=1`" in text
     assert "customers, 14,000 rows" in text
     assert "Model X, 2 cores, 8 GiB, Linux, Python 3.11.9; keras 3.15.1." in text
-    assert "**smote: at most 9 epochs a trial, 23 trials**" in text
+    assert "**smote: at most 9 epochs a trial, 17 configurations**" in text
     assert "undersampled: at most" not in text
     optuna = "| optuna | 3 | 30 (30–100) | 60 (50–500) | 500 | 23 | 120 | 0.2512 (0.2412–0.2612) "
     assert f"{optuna}| 2.25× | 2.75× |" in text
@@ -97,6 +97,6 @@ def test_terminal_shows_the_same_cells() -> None:
     for table in terminal_tables(Section(SETTINGS, MACHINE, MEASUREMENTS)):
         console.print(table)
     text = console.export_text()
-    assert "smote: at most 9 epochs a trial, 23 trials" in text
+    assert "smote: at most 9 epochs a trial, 17 configurations" in text
     assert "0.2512 (0.2412–0.2612)" in text
     assert "2.25×" in text

@@ -1,4 +1,4 @@
-"""The number of trials that all tools get is the one that Keras Tuner counts."""
+"""The number of configurations that all tools get is the one that Keras Tuner's Hyperband tries."""
 
 import pytest
 from comparison.settings import FULL, QUICK, hyperband_rounds
@@ -10,13 +10,13 @@ def test_rounds_of_100_epochs() -> None:
     assert sum(bracket[0] for bracket in rounds) == 172
 
 
-def test_trials_and_brackets_of_the_forms() -> None:
-    assert {view: FULL.trials(view) for view in FULL.max_epochs} == {
-        "undersampled": 254,
-        "smote": 254,
+def test_configurations_and_brackets_of_the_forms() -> None:
+    assert {view: FULL.configurations(view) for view in FULL.max_epochs} == {
+        "undersampled": 172,
+        "smote": 172,
     }
     assert [FULL.brackets(view) for view in FULL.max_epochs] == [5, 5]
-    assert QUICK.trials("smote") == 23
+    assert QUICK.configurations("smote") == 17
     assert QUICK.brackets("smote") == 3
 
 

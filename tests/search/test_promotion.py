@@ -187,4 +187,4 @@ def test_any_search_ends_with_every_training_done_once(kind: type[Competition], 
             assert math.isfinite(losses[trial, lower])
             assert not ended.get((trial, lower))
         if kind is SuccessiveHalving:
-            assert len(reached.get(upper, [])) <= max(1, len(reached[lower]) // factor)
+            assert len(reached.get(upper, [])) <= max(1, size // (upper // levels[0]))
