@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := datasets results cluster trainables search
 
-.PHONY: sweep test benchmark check format wheel clean
+.PHONY: sweep test faults benchmark check format wheel clean
 .DEFAULT_GOAL := sweep
 
 .venv/installed: pyproject.toml constraints.txt
@@ -17,6 +17,9 @@ sweep: .venv/installed  ## run the main job on the embedded demonstration data
 
 test: .venv/installed  ## the whole suite, with all that shares the Ray session in one process
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup
+
+faults: .venv/installed  ## every fault twenty times, at random moments; for hours
+	EVENSWEEP_FAULTS=20 $(BIN)/pytest tests/faults
 
 .venv/benchmarks: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'

@@ -266,7 +266,11 @@ def _execute(
         from .search.progress import display_for
         from .search.sweep import execute, session_for_sweeps
 
-        with session_for_sweeps(address, cpus) as session, _signals_interrupt():
+        with (
+            _signals_interrupt(),
+            session_for_sweeps(address, cpus) as session,
+            _signals_interrupt(),  # again, since Ray has put its own handlers, which abort
+        ):
             if session.dashboard:
                 console.print(f"  Ray dashboard: {session.dashboard}", style="dim")
             with display_for(console) as display:
@@ -299,10 +303,7 @@ def _clear_errors() -> Iterator[None]:
 
 @contextmanager
 def _signals_interrupt() -> Iterator[None]:
-    """Ends the process the way Ctrl-C does when a batch system sends SIGTERM or SIGHUP.
-
-    Entered after Ray has started, whose native handlers would abort the process.
-    """
+    """Ends the process the way Ctrl-C does when a batch system sends SIGTERM or SIGHUP."""
     import os
 
     # Every result is on disk when the next decision is made, so Tune's own slow goodbye, which

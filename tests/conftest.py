@@ -5,18 +5,15 @@ from pathlib import Path
 
 import pytest
 
-# A process of pytest-xdist has its own session's fixtures, so one of them gets all tests with Ray.
-RAY_GROUP = pytest.mark.xdist_group("ray")
-
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps the tests of the shared Ray session together."""
+    """Keeps a folder's tests of the shared Ray session in one process of pytest-xdist."""
     for item in items:
         if "ray_session" in getattr(item, "fixturenames", ()):
-            item.add_marker(RAY_GROUP)
+            item.add_marker(pytest.mark.xdist_group(f"ray {item.path.parent.name}"))
 
 
 @pytest.fixture(scope="session", autouse=True)

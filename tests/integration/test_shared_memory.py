@@ -125,7 +125,7 @@ def test_trials_of_a_view_train_on_the_same_tensors(shared: SharedRows, tmp_path
     @ray.remote
     def identities() -> list[tuple[int, int]]:
         def config(view: str) -> dict[str, Any]:
-            return asdict(TrialSpec("t", view, 1, {"hidden_layer_size": 8}))
+            return asdict(TrialSpec("t", view, 1, {"hidden_layer_size": 8}, level=1))
 
         trainable = SweepTrainable.__new__(SweepTrainable)
         trainable.setup(config("smote"), {None: shared}, TrainingSettings((1,), 5, tmp_path))
