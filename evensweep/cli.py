@@ -279,7 +279,9 @@ def _execute(
         err.print(f"\ninterrupted; go on with: evensweep resume {shown}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     except (SweepError, ClusterError, OSError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        reason = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            reason = f"{error.strerror} ({error.filename or shown})"
         err.print(f"evensweep: {reason}", style="red", soft_wrap=True, markup=False)
         err.print(f"go on with: evensweep resume {shown}", soft_wrap=True)
         raise typer.Exit(FAILED) from None

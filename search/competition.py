@@ -5,29 +5,31 @@ trial that has earned to train on, hands it out, and reports what it reached.
 """
 
 import math
-from bisect import insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 
 
 class Rung:
-    """The losses of the trials that have reached one level.
-
-    Attributes:
-        promoted: Trials that have left for the next rung.
-    """
+    """The losses of the trials that have reached one level; equal losses rank by trials' ids."""
 
     def __init__(self) -> None:
-        self._ranked: list[tuple[float, str]] = []
         self._losses: dict[str, float] = {}
-        self.promoted: set[str] = set()
+        self._ranked: list[tuple[float, str]] = []
+        # Those who have not left for the next rung, apart, so that no query looks at all trials.
+        self._paused: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
         return len(self._losses)
 
     def add(self, trial: str, loss: float) -> None:
-        """A trial arrives; equal losses rank by the trials' ids, whoever was faster."""
-        insort(self._ranked, (loss, trial))
+        """A trial arrives."""
         self._losses[trial] = loss
+        insort(self._ranked, (loss, trial))
+        insort(self._paused, (loss, trial))
+
+    def leave(self, trial: str) -> None:
+        """A trial goes on to the next rung; its loss stays."""
+        del self._paused[bisect_left(self._paused, (self._losses[trial], trial))]
 
     def loss(self, trial: str) -> float:
         """The loss that a trial arrived with."""
@@ -40,6 +42,13 @@ class Rung:
     def best(self, count: int) -> list[str]:
         """So many of the best trials, best first, without those whose loss is infinite."""
         return [trial for loss, trial in self._ranked[:count] if math.isfinite(loss)]
+
+    def paused(self, count: int) -> list[str]:
+        """Those of so many best trials that have not left, as :meth:`best` gives them."""
+        if not count:
+            return []
+        among = self._paused[: bisect_right(self._paused, self._ranked[count - 1])]
+        return [trial for loss, trial in among if math.isfinite(loss)]
 
     def trials(self) -> list[str]:
         """All trials, in the order of their arrival."""
@@ -84,7 +93,7 @@ class Competition:
         """A trial enters, or goes on to the next rung; returns that rung's level."""
         rung = self._reached.get(trial, -1)
         if rung >= 0:
-            self._rungs[rung].promoted.add(trial)
+            self._rungs[rung].leave(trial)
         else:
             self._entered += 1
         self.running[trial] = rung + 1
@@ -110,7 +119,7 @@ class Competition:
         for rung, here in enumerate(self._rungs[:-1]):
             for trial in self._earned(rung):
                 if trial in self._ended:
-                    here.promoted.add(trial)
+                    here.leave(trial)
                     self._arrive(trial, rung + 1, here.loss(trial))
 
     def _arrive(self, trial: str, rung: int, loss: float) -> None:

@@ -18,6 +18,7 @@ from ..trainables.probe import probe_builder
 from ..trainables.tune_adapter import (
     Report,
     SharedRows,
+    StorageError,
     SweepTrainable,
     TrainingSettings,
     TrialSpec,
@@ -168,15 +169,19 @@ class _SearchSource:
         return True
 
     def on_error(self, trial: str, error: str) -> None:
+        kind, _, reason = error.partition(": ")
+        if kind.endswith(StorageError.__name__):
+            # All trials would fail one after another, and stay failed when there is room again.
+            raise SweepError(f"{reason}; make room or mend the storage")
         self._record.add(End(trial, "failed", error=error))
         self._schedule.fail(trial)
         self._settle()
         self._stop_if_too_many_failed()
 
     def finish(self) -> None:
-        """What is still paused will never train on."""
+        """What is still paused, or waits for a worker when the time is over, never trains on."""
         for trial in self._record.trials.values():
-            if trial.status == "paused":
+            if trial.status in {"paused", "running"}:
                 self._record.add(End(trial.id, "stopped"))
         self._on_change()
 

@@ -7,7 +7,7 @@ a program once in a run. Tune runs on a thread and asks a :class:`Source` for tr
 
 import logging
 import threading
-from collections import Counter, deque
+from collections import deque
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +42,7 @@ class Source(Protocol):
         """A trial reached its level or its end; whether the same worker trains it on at once."""
 
     def on_error(self, trial: str, error: str) -> None:
-        """A trial failed, and failed again as often as it may."""
+        """A trial failed, with this error at first, and failed again as often as it may."""
 
 
 class TrainingPool:
@@ -131,7 +131,7 @@ class _Feed:
         self.aborted = False
         self._running: dict[str, TrialSpec] = {}
         self._again: deque[TrialSpec] = deque()
-        self._failures: Counter[str] = Counter()
+        self._failures: dict[str, list[str]] = {}
         self._changed = threading.Condition()
         self._source: Source | None = None
         self._closed = False
@@ -192,11 +192,12 @@ class _Feed:
     def failed(self, trial: str, error: str) -> None:
         """A trial failed: it is tried again, or has failed too often."""
         spec = self._running.pop(trial)
-        self._failures[trial] += 1
-        if self._failures[trial] <= self.max_failures:
+        errors = self._failures.setdefault(trial, [])
+        errors.append(error)
+        if len(errors) <= self.max_failures:
             self._again.append(spec)
         else:
-            self._ask("on_error", trial, error)
+            self._ask("on_error", trial, errors[0])
 
     def _next(self) -> TrialSpec | None:
         return self._again.popleft() if self._again else self._ask("next")

@@ -30,8 +30,7 @@ class PromotionAsha(Competition):
 
     def _earned(self, rung: int) -> list[str]:
         here = self._rungs[rung]
-        candidates = here.best(len(here) // self.reduction_factor)
-        return [trial for trial in candidates if trial not in here.promoted]
+        return here.paused(len(here) // self.reduction_factor)
 
 
 class SuccessiveHalving(Competition):
@@ -47,7 +46,6 @@ class SuccessiveHalving(Competition):
         self.sizes = tuple(max(1, size // reduction_factor**i) for i in range(len(self.levels)))
         """n_i: how many trials train to each level."""
         self._expected = [size] + [0] * (len(self.levels) - 1)
-        self._promoted: list[list[str]] = [[] for _ in self.levels]
 
     def _arrive(self, trial: str, rung: int, loss: float) -> None:
         super()._arrive(trial, rung, loss)
@@ -56,12 +54,10 @@ class SuccessiveHalving(Competition):
         if len(here) < self._expected[rung] or rung == len(self.levels) - 1:
             return
         best = here.best(self.sizes[rung + 1])
-        self._promoted[rung] = best
         self._expected[rung + 1] = len(best)
         for other in here.trials():
             if other not in best:
                 self._eliminate(other)
 
     def _earned(self, rung: int) -> list[str]:
-        left = self._rungs[rung].promoted
-        return [trial for trial in self._promoted[rung] if trial not in left]
+        return self._rungs[rung].paused(self._expected[rung + 1])

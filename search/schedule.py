@@ -7,7 +7,7 @@ cut off another's trials. While one competition waits for a rung, the others' tr
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from ..results.records import UNUSABLE, Event, Progress, Start, TrialRecord
+from ..results.records import UNUSABLE, End, Event, Progress, TrialRecord
 from .competition import Competition
 from .config import SearchConfig
 from .promotion import PromotionAsha, SuccessiveHalving
@@ -46,15 +46,19 @@ class Schedule:
         self._latest: str | None = None
 
     def replay(self, events: Iterable[Event]) -> None:
-        """Learns what a run that is resumed had recorded."""
+        """Learns what a run that is resumed had recorded; a line may have been taken out of it."""
         for event in events:
-            if isinstance(event, Start):
-                self._view(event.trial).hand_out(event.trial)
-                self._latest = None
-            elif isinstance(event, Progress):
+            if isinstance(event, End) and event.status != "failed":
+                continue
+            view = self._view(event.trial)
+            if event.trial not in view.competition(event.trial).running:
+                view.hand_out(event.trial)
+            if isinstance(event, Progress):
                 self.report(event.trial, event.best_val_loss, event.ending)
-            elif event.status == "failed":
+            elif isinstance(event, End):
                 self.fail(event.trial)
+            else:
+                self._latest = None
 
     @property
     def running(self) -> dict[str, int]:

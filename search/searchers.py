@@ -14,8 +14,8 @@ from .config import SweepConfig
 from .space import AnyDomain, Scalar, sample
 
 _RANDOM_SHARE = 1 / 3
-_STARTING_TRIALS = 10
-_SPREAD = 2
+_ENOUGH = 10
+"""Trials to learn from, at least; and two more than there are hyperparameters."""
 
 
 class Searcher(Protocol):
@@ -74,7 +74,7 @@ class TpeSearcher:
 
     def _observations(self, trials: Sequence[TrialRecord]) -> list[tuple[dict[str, Any], float]]:
         """Configurations and losses at the largest budget that enough trials have reached."""
-        enough = max(_STARTING_TRIALS, len(self._space) + _SPREAD)
+        enough = max(_ENOUGH, len(self._space) + 2)
         for level in reversed(self._levels):
             there = [t for t in trials if t.config and (t.epochs >= level or t.ended_by_itself)]
             if len(there) >= enough:

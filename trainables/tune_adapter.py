@@ -135,6 +135,10 @@ class SharedRows:
         return cls(views, ray.put(prepared.watched))
 
 
+class StorageError(RuntimeError):
+    """A trial's state can't be written, which is no fault of the trial."""
+
+
 class SweepTrainable(tune.Trainable):
     """Trains what :class:`TrialSpec` says, one trial after another in the same actor.
 
@@ -172,8 +176,7 @@ class SweepTrainable(tune.Trainable):
             history = training.last_epochs
         else:
             history = training.train(self._level)
-            if self._state is not None:
-                training.save(self._state)
+            self._save()
         ended = training.ending is not None
         report = Report(
             rung=self._level,
@@ -189,6 +192,14 @@ class SweepTrainable(tune.Trainable):
         levels = self._settings.levels
         self._level = next((level for level in levels if level > self._level), levels[-1])
         return {REPORT: report}
+
+    def _save(self) -> None:
+        if self._state is None:
+            return
+        try:
+            self._training.save(self._state)
+        except OSError as error:
+            raise StorageError(f"{self._state} can't be written ({error.strerror})") from error
 
     def _begin(self, spec: TrialSpec) -> None:
         from .training import Training

@@ -20,7 +20,7 @@ from evensweep.search.experiment import run_search
 from evensweep.search.plan import plan_trials
 from evensweep.search.pool import TrainingPool
 from evensweep.search.schedule import COMPETITIONS, Schedule
-from evensweep.trainables.tune_adapter import REPORT, Report, TrialSpec
+from evensweep.trainables.tune_adapter import REPORT, Report, StorageError, TrialSpec
 
 LEVELS = (1, 3, 9)
 SEARCH = {"max_epochs": 9, "grace_epochs": 1, "trials": 13}
@@ -68,6 +68,8 @@ def trainable(trials: Sequence[TrialRecord], faults: dict[Any, str]) -> Any:
                 os._exit(1)
             if fault == "exhaust":
                 raise MemoryError("Unable to allocate 3 TiB")
+            if fault == "storage":
+                raise StorageError("states/a.npz can't be written (No space left on device)")
             if fault == "diverge":
                 losses[-1], ending = math.nan, "diverged"
             if fault == "converge":
@@ -169,6 +171,15 @@ def test_too_many_failures_end_the_search_with_the_commonest_error(search: Searc
     failing = {(f"smote-{i:03d}", 1): "raise" if i % 4 else "exhaust" for i in range(13)}
     with pytest.raises(SweepError, match=r"of 14 trials failed.*ValueError: this trial can't be"):
         search(config, faults=failing)
+
+
+def test_a_full_disk_ends_the_search_and_fails_no_trial(search: Search) -> None:
+    config = configured(max_failures=0)
+    with pytest.raises(SweepError, match=r"^states/a.npz can't be written \(No space left"):
+        search(config, faults={("smote-004", 1): "storage"})
+    record = search(config)
+    assert not [trial for trial in record.trials.values() if trial.status == "failed"]
+    assert record.trials["smote-004"].epochs
 
 
 def test_a_time_budget_ends_the_search_in_order(search: Search) -> None:

@@ -175,6 +175,18 @@ def test_a_resumed_search_goes_on_as_the_unbroken_one_wherever_it_was_cut(
         assert Search(path, trials, search).run() == whole, cut
 
 
+@pytest.mark.parametrize("scheduler", COMPETITIONS)
+def test_a_record_that_lacks_a_line_still_leads_to_an_end(scheduler: str, tmp_path: Path) -> None:
+    trials = [trial(f"smote-{i:02d}") for i in range(12)]
+    whole = Search(tmp_path / "whole", trials, settings(scheduler)).run()
+    for missing in range(len(whole)):
+        path = tmp_path / f"missing-{missing}"
+        path.write_text("".join(f"{line}\n" for line in whole[:missing] + whole[missing + 1 :]))
+        search = Search(path, trials, settings(scheduler))
+        search.run()
+        assert all(t.finished or t.status == "paused" for t in search.record.trials.values())
+
+
 def test_every_trial_starts_in_the_planned_order_and_is_decided(tmp_path: Path) -> None:
     trials: list[Any] = [trial(f"smote-{i:02d}") for i in range(27)]
     search = Search(tmp_path / "record", trials, settings("hyperband"))

@@ -14,6 +14,7 @@ from evensweep.trainables.tune_adapter import (
     REPORT,
     Report,
     SharedRows,
+    StorageError,
     SweepTrainable,
     TrainingSettings,
     TrialSpec,
@@ -180,3 +181,16 @@ def test_a_search_writes_a_state_at_every_rung(on_worker: Any, tmp_path: Path) -
         return epochs
 
     assert on_worker(work) == list(LEVELS)
+
+
+def test_a_state_that_cannot_be_written_is_an_error_of_the_storage(
+    on_worker: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "states").write_text("a file where the folder should be")
+
+    def work(begin: Any) -> str:
+        with pytest.raises(StorageError) as raised:
+            begin(SPEC).step()
+        return str(raised.value)
+
+    assert on_worker(work).startswith(f"{tmp_path / 'states' / 'smote-000.npz'} can't be written (")
