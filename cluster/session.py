@@ -90,7 +90,9 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 def _start(address: str | None, cpus: int | None) -> None:
     import ray
 
-    options = {"address": address} if address else {"num_cpus": cpus, "dashboard_host": "127.0.0.1"}
+    # Said aloud, since Ray would otherwise join a cluster that someone has started on this machine.
+    local = {"address": "local", "num_cpus": cpus, "dashboard_host": "127.0.0.1"}
+    options = {"address": address} if address else local
     try:
         # Ray puts the driver's working directory on its workers' import path. From a checkout that
         # would let our `datasets/` answer a bare `import datasets` there, so start elsewhere.
