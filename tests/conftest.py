@@ -10,10 +10,10 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps a folder's tests of the shared Ray session in one process of pytest-xdist."""
+    """Keeps all tests of the shared Ray session in one process of pytest-xdist."""
     for item in items:
         if "ray_session" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(f"ray {item.path.parent.name}"))
+            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(scope="session", autouse=True)

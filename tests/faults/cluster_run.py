@@ -23,7 +23,8 @@ from evensweep.search.progress import Display
 from evensweep.search.sweep import Sweep
 
 SWEEP: dict[str, Any] = {
-    "search": {"scheduler": "hyperband", "trials": 6, "max_epochs": 18, "grace_epochs": 2},
+    "views": ["smote"],
+    "search": {"scheduler": "hyperband", "trials": 9, "max_epochs": 18, "grace_epochs": 2},
     "space": {"hidden_layer_size": {"choice": [16, 32]}, "activation": "relu"},
     "cross_validation": {"folds": 3, "top_k": 2},
     "ensemble": {"rounds": 10},
@@ -40,7 +41,7 @@ class Saboteur(Display):
         self.removed: list[str] = []
         self.added: list[subprocess.Popen[bytes]] = []
         self._reports = rng.randint(1, 8)
-        self._folds = rng.randint(1, 5)
+        self._folds = rng.randint(1, 3)
         self._rng = rng
 
     def search(self, record: SearchRecord, views: Sequence[str]) -> None:

@@ -15,7 +15,8 @@ from evensweep.search.config import SweepConfig
 from evensweep.search.sweep import Sweep
 
 SWEEP = {
-    "search": {"scheduler": "hyperband", "trials": 12, "max_epochs": 27, "grace_epochs": 1},
+    "views": ["smote"],
+    "search": {"scheduler": "hyperband", "trials": 17, "max_epochs": 27, "grace_epochs": 1},
     "space": {"hidden_layer_size": {"choice": [16, 32]}, "activation": "relu"},
     "cross_validation": {"folds": 3, "top_k": 2},
     "ensemble": {"rounds": 10},
@@ -54,9 +55,9 @@ def test_killed_workers_lose_no_trial(tmp_path: Path, moment: int) -> None:
     killer.join()
     assert killer.killed
     trials = pd.read_parquet(run.directory.trials)
-    assert len(trials) == 26
+    assert len(trials) == 18
     assert trials["id"].is_unique
     assert set(trials["status"]) <= {"stopped", "converged", "completed"}
     assert trials["error"].isna().all()
     assert run.summary["status"] == "complete"
-    assert len(pd.read_parquet(run.directory.cross_validation)) == 2 * 2 * 3
+    assert len(pd.read_parquet(run.directory.cross_validation)) == 2 * 3
