@@ -64,6 +64,7 @@ def unbroken(sweep: Path) -> Run:
     return Run.load(sweep.parent / "unbroken")
 
 
+@pytest.mark.minutes
 @pytest.mark.timeout(600)
 def test_killed_drivers_lose_nothing(sweep: Path, unbroken: Run, moment: int) -> None:
     rng = random.Random(moment)

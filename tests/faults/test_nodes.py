@@ -10,6 +10,7 @@ import pytest
 SCRIPT = Path(__file__).with_name("cluster_run.py")
 
 
+@pytest.mark.minutes
 @pytest.mark.timeout(600)
 def test_lost_nodes_lose_no_trial_and_no_fold(tmp_path: Path, moment: int) -> None:
     ran = subprocess.run(

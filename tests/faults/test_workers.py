@@ -45,6 +45,7 @@ class Killer(threading.Thread):
                     self.killed += 1
 
 
+@pytest.mark.minutes
 @pytest.mark.usefixtures("ray_session")
 def test_killed_workers_lose_no_trial(tmp_path: Path, moment: int) -> None:
     config = SweepConfig.from_mapping({**SWEEP, "storage": str(tmp_path), "seed": moment}, "test")
