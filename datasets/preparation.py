@@ -40,7 +40,7 @@ def prepare(
     anything on rows it is judged on.
 
     Args:
-        features: float64 frame of shape (n_rows, n_features), the whole table.
+        features: Frame of shape (n_rows, n_features), the whole table.
         target: int ndarray of shape (n_rows,), 0 or 1.
         fit: Row positions to fit on.
         watch: Row positions that early stopping watches; disjoint from ``fit``.
@@ -48,10 +48,10 @@ def prepare(
         seed: Of the samplers.
     """
     preprocessor = Preprocessor().fit(features.iloc[fit])
-    X = preprocessor.transform(features.iloc[fit])
+    X = preprocessor.compact(features.iloc[fit])
     return Prepared(
         preprocessor=preprocessor,
-        views={name: make_view(name, X, target[fit], seed) for name in views},
+        views={name: make_view(name, X, target[fit], seed, preprocessor) for name in views},
         watched=transformed(preprocessor, features, target, watch),
     )
 

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from .encoders import SignedLog1p, ZeroIndicator
+from .schema import MOST_CATEGORIES
 
 _TRUSTED = [
     # SimpleImputer remembers the dtype it was fitted on.
@@ -17,21 +18,26 @@ _TRUSTED = [
     *(f"{cls.__module__}.{cls.__qualname__}" for cls in (SignedLog1p, ZeroIndicator)),
 ]
 
-
 _LIMIT = 1e4
 """Standard deviations beyond which a value says no more, but could overflow a network."""
 
+_GAP = ""
+"""The category that an empty field is."""
+
 
 class Preprocessor:
-    """Columns with gaps filled by their mean and long tails drawn in, indicators, standardised.
+    """Numbers with gaps filled by their mean and long tails drawn in, standardised; categories.
 
-    The outputs are the feature columns in order, then an indicator for every column with gaps, then
-    one for every column that is often zero. Saved with skops, whose files load without executing
-    code.
+    A row has two forms. The *compact* one, which samplers take, has the numeric columns in order,
+    then an indicator for every one with gaps, one for every one that is often zero, and then the
+    code of every column of categories. The *expanded* one, which networks take, has an indicator
+    for every category instead of its code; a category that was not there when fitting has none.
+
+    Saved with skops, whose files load without executing code.
     """
 
     def __init__(self) -> None:
-        self._pipeline = make_pipeline(
+        self._numbers = make_pipeline(
             make_union(
                 make_pipeline(
                     SimpleImputer(strategy="mean", keep_empty_features=True), SignedLog1p()
@@ -41,27 +47,75 @@ class Preprocessor:
             ),
             StandardScaler(),
         )
+        self._categories = OrdinalEncoder(
+            handle_unknown="use_encoded_value", unknown_value=-1, max_categories=MOST_CATEGORIES
+        )
+        self._numerical: list[str] = []
+        self._categorical: list[str] = []
+        self._levels: list[int] = []
 
     def fit(self, features: pd.DataFrame) -> Self:
         """Fits every step.
 
         Args:
-            features: float64 frame of shape (n_rows, n_features), NaN for gaps.
+            features: Frame of shape (n_rows, n_features); columns of numbers are float64 with NaN
+                for gaps, all others hold categories as text.
         """
-        self._pipeline.fit(features.to_numpy(np.float64))
+        numbers, categories = split_kinds(features)
+        self._categorical = list(categories.columns)
+        self._numerical = list(numbers.columns)
+        if self._numerical:
+            self._numbers.fit(numbers.to_numpy(np.float64))
+        if self._categorical:
+            codes = self._categories.fit_transform(_texts(categories))
+            self._levels = [int(level) + 1 for level in codes.max(axis=0)]
         return self
 
+    def compact(self, features: pd.DataFrame) -> np.ndarray:
+        """float64 ndarray of shape (n_rows, n_compact), without gaps; an unknown category is -1."""
+        parts = []
+        if self._numerical:
+            numbers = features[self._numerical].to_numpy(np.float64)
+            parts.append(np.clip(self._numbers.transform(numbers), -_LIMIT, _LIMIT))
+        if self._categorical:
+            parts.append(self._categories.transform(_texts(features[self._categorical])))
+        return np.concatenate(parts, axis=1)
+
+    def raw(self, features: pd.DataFrame) -> np.ndarray:
+        """float64 ndarray of shape (n_rows, n_features): numbers as they are, NaN for gaps; codes.
+
+        An unknown category is a gap.
+        """
+        numbers = features[self._numerical].to_numpy(np.float64)
+        if not self._categorical:
+            return numbers
+        codes = self._categories.transform(_texts(features[self._categorical]))
+        return np.concatenate([numbers, np.where(codes < 0, np.nan, codes)], axis=1)
+
+    def is_category(self, n_compact: int) -> np.ndarray:
+        """Which of the compact columns are codes: bool ndarray of shape (n_compact,)."""
+        return np.arange(n_compact) >= n_compact - len(self._levels)
+
+    def expand(self, compact: np.ndarray) -> np.ndarray:
+        """float32 C-contiguous ndarray of shape (n_rows, n_outputs)."""
+        codes = self.is_category(compact.shape[1])
+        indicators = [
+            column[:, None] == np.arange(level)
+            for column, level in zip(compact[:, codes].T, self._levels, strict=True)
+        ]
+        return np.ascontiguousarray(
+            np.concatenate([compact[:, ~codes], *indicators], axis=1), dtype=np.float32
+        )
+
     def transform(self, features: pd.DataFrame) -> np.ndarray:
-        """Float32 C-contiguous ndarray of shape (n_rows, n_outputs), without gaps."""
-        transformed = self._pipeline.transform(features.to_numpy(np.float64))
-        limited = np.clip(transformed, -_LIMIT, _LIMIT)
-        return np.ascontiguousarray(limited, dtype=np.float32)
+        """float32 C-contiguous ndarray of shape (n_rows, n_outputs), without gaps."""
+        return self.expand(self.compact(features))
 
     def save(self, path: Path) -> None:
         """Writes the fitted state to a skops file."""
         from skops.io import dump
 
-        dump(self._pipeline, path)
+        dump(vars(self), path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -69,5 +123,15 @@ class Preprocessor:
         from skops.io import load
 
         preprocessor = cls()
-        preprocessor._pipeline = load(path, trusted=_TRUSTED)
+        vars(preprocessor).update(load(path, trusted=_TRUSTED))
         return preprocessor
+
+
+def split_kinds(features: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The columns of numbers, and those of categories."""
+    numbers = features.select_dtypes("number")
+    return numbers, features.drop(columns=numbers.columns)
+
+
+def _texts(categories: pd.DataFrame) -> np.ndarray:
+    return categories.astype(object).where(categories.notna(), _GAP).to_numpy(object)

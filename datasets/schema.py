@@ -4,6 +4,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+MOST_CATEGORIES = 32
+"""Of a column; the rarest beyond share one."""
+
 
 class ColumnKind(StrEnum):
     """How a feature column is read and preprocessed."""
@@ -45,6 +48,11 @@ class Schema:
     negative: str
     id_columns: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+
+    @property
+    def categorical(self) -> list[str]:
+        """Names of the columns of categories, in order."""
+        return [c.name for c in self.columns if c.kind is ColumnKind.CATEGORICAL]
 
     @property
     def feature_names(self) -> list[str]:

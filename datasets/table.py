@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,14 @@ import pandas as pd
 from .demo import demonstration_table
 from .errors import InputError, nearest
 from .reading import read_frame
-from .schema import Column, ColumnKind, Schema
+from .schema import MOST_CATEGORIES, Column, ColumnKind, Schema
 
 DEMONSTRATION = "demonstration"
 
-_TRUE_WORDS = {True: 1.0, "true": 1.0, False: 0.0, "false": 0.0}
+_TRUE_WORDS = {True: 1.0, "true": 1.0, "yes": 1.0, False: 0.0, "false": 0.0, "no": 0.0}
+
+_TEXT_SHARE = 0.5
+"""Share of different values above which texts are no categories."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Table:
         name: Short name, for reports.
         source: Where it came from: a path, ``demonstration`` or ``DataFrame``.
         features: Frame of shape (n_rows, n_features); numeric and boolean columns are float64
-            with NaN for gaps.
+            with NaN for gaps, columns of categories are text with gaps.
         target: int64 ndarray of shape (n_rows,); 1 is the positive label.
         schema: What the columns are.
         notes: What was inferred rather than given, a sentence each, to be said aloud.
@@ -55,9 +59,12 @@ class Table:
         digest = hashlib.sha256()
         for column in self.schema.columns:
             digest.update(f"{column.name}\0{column.kind}\0".encode())
+            values = self.features[column.name]
+            if column.kind is ColumnKind.CATEGORICAL:
+                digest.update("\0".join(values.fillna("\1")).encode())
+                continue
             # One bit pattern for every NaN and for both zeros.
-            values = np.nan_to_num(self.features[column.name].to_numpy(float), nan=np.nan) + 0.0
-            digest.update(values.tobytes())
+            digest.update((np.nan_to_num(values.to_numpy(float), nan=np.nan) + 0.0).tobytes())
         digest.update(f"{self.schema.target}\0{self.schema.positive}\0".encode())
         digest.update(self.target.astype(np.int8).tobytes())
         return digest.hexdigest()
@@ -175,26 +182,21 @@ def read_features(frame: pd.DataFrame, schema: Schema, source: str) -> pd.DataFr
         source: Named in errors.
 
     Returns:
-        Frame of shape (n_rows, n_features), float64, in the schema's order.
+        Frame of shape (n_rows, n_features) in the schema's order, as :class:`Table` has it.
 
     Raises:
-        InputError: A column is missing, or holds text, infinite values or (while categorical
-            columns can't be encoded) categories.
+        InputError: A column is missing, or one of numbers holds text or infinite values.
     """
-    converted: dict[str, np.ndarray] = {}
+    converted: dict[str, Any] = {}
     for column in schema.columns:
         if column.name not in frame.columns:
             hint = nearest(column.name, [str(c) for c in frame.columns])
             raise InputError(f"{source} has no column '{column.name}'{hint or '; add it'}")
         values = frame[column.name]
         if column.kind is ColumnKind.CATEGORICAL:
-            examples = ", ".join(repr(str(value)) for value in values.dropna().unique()[:3])
-            raise InputError(
-                f"{source}: column '{column.name}' holds categories ({examples}, …), which can't "
-                f"be encoded yet; leave it out with --set data.drop=[{column.name}] or encode it "
-                "as numbers"
-            )
-        converted[column.name] = _to_float(values, column, source)
+            converted[column.name] = values.map(_label, na_action="ignore").astype("str")
+        else:
+            converted[column.name] = _to_float(values, column, source)
     return pd.DataFrame(converted, index=frame.index)
 
 
@@ -298,14 +300,35 @@ def _kind(values: pd.Series, source: str) -> ColumnKind:
             f"{source}: column '{values.name}' holds lists or other nested values; leave it out "
             f"with --set data.drop=[{values.name}]"
         )
-    if values.dtype.kind in "mM":
-        # Dates and durations, which a CSV gives as text.
-        return ColumnKind.CATEGORICAL
     if present.map(_is_boolean_word).all():
         return ColumnKind.BOOLEAN
     # A column of mostly numbers is numeric with mistakes in it, which are then named one by one.
-    numbers = pd.to_numeric(present, errors="coerce").notna().mean()
-    return ColumnKind.NUMERIC if numbers >= 0.5 else ColumnKind.CATEGORICAL
+    if pd.to_numeric(present, errors="coerce").notna().mean() >= 0.5:
+        return ColumnKind.NUMERIC
+    _refuse_what_is_no_category(values, present, source)
+    return ColumnKind.CATEGORICAL
+
+
+def _refuse_what_is_no_category(values: pd.Series, present: pd.Series, source: str) -> None:
+    texts = present.astype("str").str.strip()
+    leave_out = f"or leave it out with --set data.drop=[{values.name}]"
+    example = f"('{texts.iloc[0]}', …)"
+    if values.dtype.kind in "mM" or texts.str.match(r"\d{4}-\d{2}-\d{2}").mean() >= 0.5:
+        raise InputError(
+            f"{source}: column '{values.name}' holds dates or durations {example}; turn them into "
+            f"numbers such as days, {leave_out}"
+        )
+    if texts.str.fullmatch(r"[+-]?\d+,\d+").mean() >= 0.5:
+        raise InputError(
+            f"{source}: column '{values.name}' holds numbers with decimal commas {example}; write "
+            f"them with points, {leave_out}"
+        )
+    different = present.nunique()
+    if different > _TEXT_SHARE * len(present) and different > MOST_CATEGORIES:
+        raise InputError(
+            f"{source}: column '{values.name}' holds {different:,} different texts in "
+            f"{len(present):,} rows {example}, which are no categories; group them, {leave_out}"
+        )
 
 
 def _is_boolean_word(value: object) -> bool:

@@ -6,9 +6,12 @@ Workers import this file to read the shared rows, so it imports no sampler befor
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .preprocessing import Preprocessor
 
 SMOTE_NEIGHBOURS = 5
 
@@ -56,41 +59,57 @@ def log_odds_shift(natural_rate: float, view_rate: float) -> float:
     return log_odds(natural_rate) - log_odds(view_rate)
 
 
-def make_view(name: str, X: np.ndarray, y: np.ndarray, seed: int) -> View:
+def make_view(
+    name: str, X: np.ndarray, y: np.ndarray, seed: int, preprocessor: "Preprocessor"
+) -> View:
     """Balances training rows.
 
     Args:
         name: One of :data:`VIEWS`.
-        X: float ndarray of shape (n_rows, n_features), preprocessed.
+        X: float64 ndarray of shape (n_rows, n_compact), preprocessed to the compact form.
         y: int ndarray of shape (n_rows,), 0 or 1.
         seed: The same seed and rows give the same view.
+        preprocessor: Says which columns are codes of categories, and expands them.
     """
+    sampler = VIEWS[name](seed, preprocessor.is_category(X.shape[1]))
     with warnings.catch_warnings():
         # imbalanced-learn warns of scikit-learn internals that no user can act on.
         warnings.simplefilter("ignore", FutureWarning)
-        X_balanced, y_balanced = VIEWS[name](seed).fit_resample(X, y)
+        X_balanced, y_balanced = sampler.fit_resample(X, y)
     return View(
         name=name,
-        X=np.ascontiguousarray(X_balanced, dtype=np.float32),
+        X=preprocessor.expand(X_balanced),
         y=np.ascontiguousarray(y_balanced, dtype=np.int32),
         log_odds_shift=log_odds_shift(float(y.mean()), float(y_balanced.mean())),
     )
 
 
-def _undersampled(seed: int) -> Any:
+def _undersampled(seed: int, categories: np.ndarray) -> Any:
     from imblearn.under_sampling import RandomUnderSampler
 
     return RandomUnderSampler(random_state=seed)
 
 
-def _smote(seed: int) -> Any:
-    from imblearn.over_sampling import SMOTE
+def _smote(seed: int, categories: np.ndarray) -> Any:
+    from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
 
-    return SMOTE(k_neighbors=SMOTE_NEIGHBOURS, random_state=seed)
+    settings = {"k_neighbors": SMOTE_NEIGHBOURS, "random_state": seed}
+    if categories.all():
+        return SMOTEN(**settings)
+    if categories.any():
+        return SMOTENC(categorical_features=categories, **settings)
+    return SMOTE(**settings)
 
 
-VIEWS: dict[str, Callable[[int], Any]] = {"undersampled": _undersampled, "smote": _smote}
-"""Samplers by the name of the view they make, each built from a seed."""
+VIEWS: dict[str, Callable[[int, np.ndarray], Any]] = {
+    "undersampled": _undersampled,
+    "smote": _smote,
+}
+"""Samplers by the name of the view they make.
+
+Each is built from a seed and from which columns hold codes of categories, bool of shape
+(n_compact,).
+"""
 
 
 def neighbours_needed(names: list[str]) -> int:

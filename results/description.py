@@ -4,6 +4,7 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 
+from ..datasets.schema import ColumnKind
 from ..datasets.table import Table
 
 
@@ -20,14 +21,15 @@ def description(table: Table) -> RenderableType:
         columns.add_column(heading, justify="right")
     for column in schema.columns:
         values = table.features[column.name]
+        figures = ["–"] * 3
+        if column.kind is not ColumnKind.CATEGORICAL:
+            figures = [f"{figure:.4g}" for figure in (values.mean(), values.min(), values.max())]
         columns.add_row(
             column.name,
             column.kind,
             f"{values.isna().mean():.1%}" if values.isna().any() else "–",
             f"{values.nunique():,}",
-            f"{values.mean():.4g}",
-            f"{values.min():.4g}",
-            f"{values.max():.4g}",
+            *figures,
         )
     lines = [
         f"target '{schema.target}': {positive:,} × '{schema.positive}' ({positive / rows:.1%}), "

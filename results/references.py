@@ -10,12 +10,13 @@ from ..datasets.preprocessing import Preprocessor
 REFERENCES = ("majority", "logistic_regression", "gradient_boosting")
 
 
-def make_reference(name: str, seed: int) -> Any:
+def make_reference(name: str, seed: int, categories: np.ndarray) -> Any:
     """An unfitted scikit-learn classifier with that library's default settings.
 
     Args:
         name: One of :data:`REFERENCES`.
         seed: Of gradient boosting's own validation split.
+        categories: Which columns gradient boosting takes as categories, bool of shape (n_columns,).
     """
     from sklearn.dummy import DummyClassifier
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -25,7 +26,7 @@ def make_reference(name: str, seed: int) -> Any:
         return DummyClassifier(strategy="prior")
     if name == "logistic_regression":
         return LogisticRegression(max_iter=2000)
-    return HistGradientBoostingClassifier(random_state=seed)
+    return HistGradientBoostingClassifier(categorical_features=categories, random_state=seed)
 
 
 def reference_probabilities(
@@ -40,7 +41,8 @@ def reference_probabilities(
 
     Args:
         name: One of :data:`REFERENCES`.
-        features: float64 frame of shape (n_rows, n_features), NaN for gaps.
+        features: Frame of shape (n_rows, n_features); columns of numbers are float64 with NaN for
+            gaps, all others hold categories as text.
         target: int ndarray of shape (n_rows,), 0 or 1.
         fit: Row positions to fit on.
         predict: Row positions to predict.
@@ -49,10 +51,12 @@ def reference_probabilities(
     Returns:
         Probability of class 1, float64 of shape (n_predicted,).
     """
-    X_fit, X_predict = (features.iloc[rows].to_numpy(np.float64) for rows in (fit, predict))
-    if name == "logistic_regression":
-        # The network's own columns, or the comparison would reward the preprocessing.
-        preprocessor = Preprocessor().fit(features.iloc[fit])
-        X_fit, X_predict = (preprocessor.transform(features.iloc[r]) for r in (fit, predict))
-    model = make_reference(name, seed).fit(X_fit, target[fit])
+    # The network's own columns for the one, or the comparison would reward the preprocessing;
+    # numbers as they are and categories as such for the other, which knows what to do with them.
+    preprocessor = Preprocessor().fit(features.iloc[fit])
+    as_network = name == "logistic_regression"
+    give = preprocessor.transform if as_network else preprocessor.raw
+    X_fit, X_predict = (give(features.iloc[rows]) for rows in (fit, predict))
+    categories = preprocessor.is_category(X_fit.shape[1])
+    model = make_reference(name, seed, categories).fit(X_fit, target[fit])
     return model.predict_proba(X_predict)[:, 1]

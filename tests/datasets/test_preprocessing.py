@@ -8,6 +8,7 @@ import pytest
 
 from evensweep.datasets.encoders import SignedLog1p, ZeroIndicator
 from evensweep.datasets.preprocessing import Preprocessor
+from evensweep.datasets.schema import MOST_CATEGORIES
 
 PLAIN = [1.0, 2.0, 3.0, 4.0, 5.0]
 
@@ -162,3 +163,54 @@ def test_absurd_value_stays_small_enough_for_a_network() -> None:
     fitted = Preprocessor().fit(pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0]}))
     [[up], [down]] = fitted.transform(pd.DataFrame({"a": [1e30, -1e30]}))
     assert (up, down) == (1e4, -1e4)
+
+
+class TestCategories:
+    frame = pd.DataFrame(
+        {
+            "job": ["clerk", "nurse", None, "clerk", "smith"],
+            "amount": PLAIN,
+            "city": ["Bonn", "Graz", "Bonn", "Bonn", "Graz"],
+        }
+    )
+
+    def test_every_category_has_an_indicator_after_the_numbers(self) -> None:
+        X = Preprocessor().fit(self.frame).transform(self.frame)
+        assert X.dtype == np.float32
+        np.testing.assert_allclose(X[:, 0], standardised(PLAIN), rtol=1e-6)
+        # A gap is a category of its own, the first in the order of the alphabet.
+        expected = [[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
+        assert X[:, 1:5].tolist() == expected
+        assert X[:, 5:].tolist() == [[1, 0], [0, 1], [1, 0], [1, 0], [0, 1]]
+
+    def test_a_category_that_was_not_there_has_no_indicator(self) -> None:
+        preprocessor = Preprocessor().fit(self.frame)
+        later = pd.DataFrame({"amount": [3.0], "city": ["Wien"], "job": ["nurse"]})
+        [row] = preprocessor.transform(later)
+        assert row.tolist() == [0, 0, 0, 1, 0, 0, 0]
+        [raw] = preprocessor.raw(later)
+        np.testing.assert_array_equal(raw, [3.0, 2.0, np.nan])
+
+    def test_the_rarest_of_many_share_one(self) -> None:
+        names = [f"c{i:03d}" for i in range(MOST_CATEGORIES + 10)]
+        values = [name for i, name in enumerate(names) for _ in range(1 if i % 2 else 3)]
+        frame = pd.DataFrame({"job": values})
+        X = Preprocessor().fit(frame).transform(frame)
+        assert X.shape == (len(values), MOST_CATEGORIES)
+        np.testing.assert_array_equal(X.sum(axis=1), 1)
+        assert X[:, -1].sum() > 3
+
+    def test_a_loaded_preprocessor_does_the_same(self, tmp_path: Path) -> None:
+        preprocessor = Preprocessor().fit(self.frame)
+        preprocessor.save(tmp_path / "p.skops")
+        loaded = Preprocessor.load(tmp_path / "p.skops")
+        np.testing.assert_array_equal(
+            loaded.transform(self.frame), preprocessor.transform(self.frame)
+        )
+
+    def test_expanding_what_was_compacted_is_the_transformation(self) -> None:
+        preprocessor = Preprocessor().fit(self.frame)
+        compact = preprocessor.compact(self.frame)
+        assert preprocessor.is_category(compact.shape[1]).tolist() == [False, True, True]
+        expanded = preprocessor.expand(compact)
+        np.testing.assert_array_equal(expanded, preprocessor.transform(self.frame))

@@ -60,13 +60,30 @@ class TestKinds:
         assert kinds(table)["x"] == kind
         np.testing.assert_array_equal(table.features["x"], numbers)
 
-    def test_categories_are_named_with_examples(self) -> None:
-        with pytest.raises(InputError, match=r"column 'x' holds categories \('red', 'blue', …\)"):
-            with_column(["red", "blue", "red", None])
+    def test_texts_are_categories(self) -> None:
+        table = with_column(["red", "blue", "red", None])
+        assert kinds(table)["x"] == "categorical"
+        assert table.schema.categorical == ["x"]
+        assert table.features["x"].fillna("-").tolist() == ["red", "blue", "red", "-"]
+
+    def test_the_fingerprint_knows_every_category(self) -> None:
+        tables = [with_column(["red", "blue", "red", gap]) for gap in (None, "blue", "red")]
+        assert len({table.fingerprint for table in tables}) == 3
+        assert with_column(["red", "blue", "red", None]).fingerprint == tables[0].fingerprint
+
+    def test_yes_and_no_are_booleans(self) -> None:
+        table = with_column(["yes", "No", None, "yes"])
+        assert kinds(table)["x"] == "boolean"
+        np.testing.assert_array_equal(table.features["x"], [1, 0, np.nan, 1])
+
+    def test_texts_that_are_almost_all_different_are_no_categories(self) -> None:
+        frame = pd.DataFrame({"x": [f"text {i}" for i in range(60)], "y": [0, 1] * 30})
+        with pytest.raises(InputError, match="column 'x' holds 60 different texts in 60 rows"):
+            make_table(frame)
 
     @pytest.mark.parametrize("value", [pd.Timestamp("2020-01-01"), pd.Timedelta(3, "s")])
     def test_dates_are_no_numbers(self, value: object) -> None:
-        with pytest.raises(InputError, match="column 'x' holds categories"):
+        with pytest.raises(InputError, match="column 'x' holds dates or durations"):
             with_column([value, value, None, value])
 
     @pytest.mark.parametrize("value", [[1, 2], {"a": 1}])

@@ -1,8 +1,10 @@
 """A view balances training rows and knows how to undo that in the predictions."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from evensweep.datasets.preprocessing import Preprocessor
 from evensweep.datasets.views import (
     SMOTE_NEIGHBOURS,
     VIEWS,
@@ -13,6 +15,7 @@ from evensweep.datasets.views import (
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(100, 3)).astype(np.float32)
+NUMBERS = Preprocessor().fit(pd.DataFrame(X, columns=list("abc")))
 Y = np.repeat([1, 0], [16, 84])
 ROWS = {tuple(row) for row in X.tolist()}
 
@@ -20,11 +23,11 @@ ROWS = {tuple(row) for row in X.tolist()}
 @pytest.mark.parametrize(("name", "per_class"), [("undersampled", 16), ("smote", 84)])
 class TestBalancing:
     def test_classes_are_equally_frequent(self, name: str, per_class: int) -> None:
-        view = make_view(name, X, Y, seed=1)
+        view = make_view(name, X, Y, 1, NUMBERS)
         assert np.bincount(view.y).tolist() == [per_class, per_class]
 
     def test_arrays_are_what_a_training_reads(self, name: str, per_class: int) -> None:
-        view = make_view(name, np.asfortranarray(X.astype(np.float64)), Y.astype(np.int64), seed=1)
+        view = make_view(name, np.asfortranarray(X.astype(float)), Y, 1, NUMBERS)
         assert (view.X.dtype, view.y.dtype) == (np.float32, np.int32)
         assert view.X.flags.c_contiguous
         assert view.y.flags.c_contiguous
@@ -32,23 +35,25 @@ class TestBalancing:
         assert view.name == name
 
     def test_same_seed_gives_the_same_view_and_another_seed_another(self, name, per_class) -> None:
-        first, again, other = (make_view(name, X, Y, seed) for seed in (1, 1, 2))
+        first, again, other = (make_view(name, X, Y, seed, NUMBERS) for seed in (1, 1, 2))
         np.testing.assert_array_equal(first.X, again.X)
         assert not np.array_equal(first.X, other.X)
 
     def test_shift_moves_half_to_the_natural_share(self, name: str, per_class: int) -> None:
         # Odds of 0.16 : 0.84 against 1 : 1, by hand.
-        assert make_view(name, X, Y, 1).log_odds_shift == pytest.approx(np.log(0.16 / 0.84))
+        assert make_view(name, X, Y, 1, NUMBERS).log_odds_shift == pytest.approx(
+            np.log(0.16 / 0.84)
+        )
 
     def test_input_is_left_alone(self, name: str, per_class: int) -> None:
         before, y_before = X.copy(), Y.copy()
-        make_view(name, X, Y, 1)
+        make_view(name, X, Y, 1, NUMBERS)
         np.testing.assert_array_equal(X, before)
         np.testing.assert_array_equal(Y, y_before)
 
 
 def test_undersampled_rows_are_original_rows_without_repetition() -> None:
-    view = make_view("undersampled", X, Y, seed=1)
+    view = make_view("undersampled", X, Y, 1, NUMBERS)
     rows = [tuple(row) for row in view.X.tolist()]
     assert set(rows) <= ROWS
     assert len(set(rows)) == len(rows)
@@ -57,7 +62,7 @@ def test_undersampled_rows_are_original_rows_without_repetition() -> None:
 
 
 def test_smote_keeps_every_row_and_adds_positives_between_positives() -> None:
-    view = make_view("smote", X, Y, seed=1)
+    view = make_view("smote", X, Y, 1, NUMBERS)
     np.testing.assert_array_equal(view.X[:100], X)
     assert (view.y[100:] == 1).all()
     positives = X[Y == 1].astype(np.float64)
@@ -68,6 +73,28 @@ def test_smote_keeps_every_row_and_adds_positives_between_positives() -> None:
         detour = distance[:, None] + distance - length
         np.fill_diagonal(detour, np.inf)
         assert detour.min() < 1e-5
+
+
+MIXED = pd.DataFrame(
+    {
+        "amount": RNG.normal(size=100),
+        "job": RNG.choice(["clerk", "nurse", "smith"], 100),
+        "city": RNG.choice(["Bonn", "Graz"], 100),
+    }
+)
+
+
+@pytest.mark.parametrize("columns", [["amount", "job", "city"], ["job", "city"]])
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_of_categories_has_one_of_each_in_every_row(name: str, columns: list[str]) -> None:
+    preprocessor = Preprocessor().fit(MIXED[columns])
+    view = make_view(name, preprocessor.compact(MIXED[columns]), Y, 1, preprocessor)
+    indicators = view.X[:, -5:]
+    assert set(np.unique(indicators)) == {0.0, 1.0}
+    np.testing.assert_array_equal(indicators[:, :3].sum(axis=1), 1)
+    np.testing.assert_array_equal(indicators[:, 3:].sum(axis=1), 1)
+    assert view.X.shape[1] == len(columns) - 2 + 5
+    assert view.y.mean() == 0.5
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+../../evensweep/__init__.py

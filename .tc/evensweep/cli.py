@@ -1,0 +1,1 @@
+../../evensweep/cli.py
