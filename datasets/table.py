@@ -302,18 +302,14 @@ def _kind(values: pd.Series, source: str) -> ColumnKind:
         )
     if present.map(_is_boolean_word).all():
         return ColumnKind.BOOLEAN
+    is_time = values.dtype.kind in "mM"
     # A column of mostly numbers is numeric with mistakes in it, which are then named one by one.
-    if pd.to_numeric(present, errors="coerce").notna().mean() >= 0.5:
+    if not is_time and pd.to_numeric(present, errors="coerce").notna().mean() >= 0.5:
         return ColumnKind.NUMERIC
-    _refuse_what_is_no_category(values, present, source)
-    return ColumnKind.CATEGORICAL
-
-
-def _refuse_what_is_no_category(values: pd.Series, present: pd.Series, source: str) -> None:
     texts = present.astype("str").str.strip()
     leave_out = f"or leave it out with --set data.drop=[{values.name}]"
     example = f"('{texts.iloc[0]}', …)"
-    if values.dtype.kind in "mM" or texts.str.match(r"\d{4}-\d{2}-\d{2}").mean() >= 0.5:
+    if is_time or texts.str.match(r"\d{4}-\d{2}-\d{2}").mean() >= 0.5:
         raise InputError(
             f"{source}: column '{values.name}' holds dates or durations {example}; turn them into "
             f"numbers such as days, {leave_out}"
@@ -329,6 +325,7 @@ def _refuse_what_is_no_category(values: pd.Series, present: pd.Series, source: s
             f"{source}: column '{values.name}' holds {different:,} different texts in "
             f"{len(present):,} rows {example}, which are no categories; group them, {leave_out}"
         )
+    return ColumnKind.CATEGORICAL
 
 
 def _is_boolean_word(value: object) -> bool:

@@ -97,7 +97,7 @@ def _smote(seed: int, categories: np.ndarray) -> Any:
     if categories.all():
         return SMOTEN(**settings)
     if categories.any():
-        return SMOTENC(categorical_features=categories, **settings)
+        return SMOTENC(categorical_features=np.flatnonzero(categories).tolist(), **settings)
     return SMOTE(**settings)
 
 
