@@ -77,7 +77,7 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class Start:
-    """A trial goes into training, from where it was; a search that learns decides its config."""
+    """A trial goes into training, from where it was; its first start brings its configuration."""
 
     trial: str
     config: dict[str, Any] | None = None

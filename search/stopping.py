@@ -43,7 +43,7 @@ class Stopping(Competition):
 
 
 class StoppingAsha(Stopping):
-    """Asynchronous successive halving in the stopping form (Li et al. 2020, section 3.3).
+    """Asynchronous successive halving in the stopping form (after Li et al. 2020).
 
     A trial goes on if its loss is among the best 1/η of those that have reached the rung so far,
     itself included. No trial is ever paused, at the price that early arrivals go on too easily.
@@ -55,7 +55,7 @@ class StoppingAsha(Stopping):
 
 
 class MedianStopping(Stopping):
-    """The median stopping rule (Golovin et al. 2017, section 3.2.1), on best losses.
+    """The median stopping rule (Golovin et al. 2017), on best losses.
 
     A trial goes on if its best loss is in the better half of those that have reached the rung so
     far, itself included. The first few are never stopped.
