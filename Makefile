@@ -18,8 +18,8 @@ sweep: .venv/installed  ## run the main job on the embedded demonstration data
 test: .venv/installed  ## the whole suite, with all that shares the Ray session in one process
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup
 
-faults: .venv/installed  ## every fault twenty times, at random moments; for hours
-	EVENSWEEP_FAULTS=20 $(BIN)/pytest tests/faults
+faults: .venv/installed  ## every fault twenty times, at random moments; for an hour or more
+	EVENSWEEP_FAULTS=20 $(BIN)/pytest tests/faults -n 2 --dist loadgroup
 
 .venv/benchmarks: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'

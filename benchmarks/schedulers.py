@@ -133,12 +133,18 @@ class RealTrainings:
 
 
 def search(
-    scheduler: str, searcher: str, seed: int, *, data: Path | None, max_epochs: int, trials: int
+    scheduler: str,
+    searcher: str,
+    seed: int,
+    trials: int | None,
+    *,
+    data: Path | None,
+    max_epochs: int,
 ) -> tuple[float, int]:
     """The best loss of a search and the epochs it took."""
     settings: dict[str, Any] = {
         "scheduler": scheduler, "searcher": searcher, "max_epochs": max_epochs, "grace_epochs": 1,
-        "trials": _trials(scheduler, trials),
+        "trials": trials,
     }  # fmt: skip
     raw = {"views": ["undersampled"], "seed": seed, "search": settings}
     config = SweepConfig.from_mapping(raw, "schedulers")
@@ -154,13 +160,6 @@ def search(
     return min(found), sum(trial.epochs for trial in record.trials.values())
 
 
-def _trials(scheduler: str, full_budget: int) -> int | None:
-    if scheduler == "hyperband":
-        return None
-    # ASHA's one bracket cuts so early that as many trials would leave most of a fifth unused.
-    return 4 * full_budget if scheduler.startswith("asha") else full_budget
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="a table; without one, closed-form curves")
@@ -168,15 +167,24 @@ def main() -> None:
     parser.add_argument("--max-epochs", type=int, help="default: 100, and 27 with a table")
     arguments = parser.parse_args()
     max_epochs = arguments.max_epochs or (27 if arguments.data else 100)
-    # As many as make the full-budget search five times as long as Hyperband's, or a little less.
     hyperband = SweepConfig.from_mapping(
         {"search": {"scheduler": "hyperband", "max_epochs": max_epochs, "grace_epochs": 1}}, "it"
     ).search
     epochs = sum(_epochs(hyperband.levels_of(b), size) for b, size in enumerate(hyperband.sizes))
-    trials = 5 * epochs // max_epochs
-    work = partial(search, data=arguments.data, max_epochs=max_epochs, trials=trials)
+    # The full-budget search is five times as long as Hyperband's, or a little less. ASHA's one
+    # bracket cuts so early that it takes many more trials to use a fifth; by halving's arithmetic
+    # these use a sixth, and its early promotions take the rest.
+    full_budget = 5 * epochs // max_epochs
+    many = 3 ** (len(hyperband.levels) - 1)
+    asha = full_budget * max_epochs * many // (6 * _epochs(hyperband.levels, many))
+    trials = {"hyperband": None, "asha": asha, "asha_stopping": asha}
+    work = partial(search, data=arguments.data, max_epochs=max_epochs)
     grid = list(product(COMPETITIONS, SEARCHERS))
-    jobs = [(*pair, seed) for pair in grid for seed in range(arguments.seeds)]
+    jobs = [
+        (*pair, seed, trials.get(pair[0], full_budget))
+        for pair in grid
+        for seed in range(arguments.seeds)
+    ]
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as executor:
         done = list(executor.map(work, *zip(*jobs, strict=True)))
     figures = np.array(done).reshape(len(grid), arguments.seeds, 2)
@@ -198,7 +206,7 @@ def main() -> None:
         table.add_row(
             scheduler,
             searcher,
-            f"{_trials(scheduler, trials) or hyperband.trial_count}",
+            f"{trials.get(scheduler, full_budget) or hyperband.trial_count}",
             f"{found[:, 0].mean():.4f}",
             f"{difference.mean():+.4f} ± {_standard_error(difference):.4f}",
             f"{found[:, 1].mean():,.0f}",

@@ -61,7 +61,7 @@ class Preprocessor:
             features: Frame of shape (n_rows, n_features); columns of numbers are float64 with NaN
                 for gaps, all others hold categories as text.
         """
-        numbers, categories = split_kinds(features)
+        numbers, categories = _split_kinds(features)
         self._categorical = list(categories.columns)
         self._numerical = list(numbers.columns)
         if self._numerical:
@@ -127,8 +127,7 @@ class Preprocessor:
         return preprocessor
 
 
-def split_kinds(features: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The columns of numbers, and those of categories."""
+def _split_kinds(features: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     numbers = features.select_dtypes("number")
     return numbers, features.drop(columns=numbers.columns)
 

@@ -50,11 +50,6 @@ class Schema:
     dropped: tuple[str, ...] = ()
 
     @property
-    def categorical(self) -> list[str]:
-        """Names of the columns of categories, in order."""
-        return [c.name for c in self.columns if c.kind is ColumnKind.CATEGORICAL]
-
-    @property
     def feature_names(self) -> list[str]:
         """Names of the feature columns, in order."""
         return [column.name for column in self.columns]

@@ -281,7 +281,8 @@ def _execute(
     except (SweepError, ClusterError, OSError) as error:
         reason = str(error)
         if isinstance(error, OSError) and error.strerror:
-            reason = f"{error.strerror} ({error.filename or shown})"
+            where = error.filename or shown
+            reason = f"{where}: {error.strerror}; make room or bring the storage back"
         err.print(f"evensweep: {reason}", style="red", soft_wrap=True, markup=False)
         err.print(f"go on with: evensweep resume {shown}", soft_wrap=True)
         raise typer.Exit(FAILED) from None

@@ -22,10 +22,11 @@ except ImportError:  # Windows has no such locks
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``, for a file or folder, that takes its place on success.
 
-    Whatever was written is deleted if the block raises.
+    Whatever was written is deleted if the block raises. The folder is made, but not the folders
+    around it: if a run's storage goes away, a new run directory in its place would hide that.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     try:
         yield temporary
         if temporary.is_dir() and path.exists():

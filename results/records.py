@@ -5,6 +5,7 @@ already written tell what was finished; a torn last line is ignored.
 """
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -148,18 +149,19 @@ class SearchRecord:
     @classmethod
     def open(cls, path: Path, trials: Iterable[TrialRecord]) -> Self:
         """The record of a search to go on with."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            # Cut what a killed process left, so that the next event starts on its own line.
-            whole = path.read_bytes().rpartition(b"\n")
-            with path.open("r+b") as file:
-                file.truncate(len(whole[0] + whole[1]))
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        # Cut what a killed process left, so that the next event starts on its own line.
+        whole = path.read_bytes().rpartition(b"\n")
+        with path.open("r+b") as file:
+            file.truncate(len(whole[0] + whole[1]))
         return cls.read(path, trials)
 
     def add(self, event: Event) -> None:
         """Appends an event to the file and applies it."""
         kind = next(name for name, cls in _EVENTS.items() if isinstance(event, cls))
-        with self.path.open("a", encoding="utf-8") as file:
+        # Not made anew: a record whose storage went away must not go on in another file.
+        with open(self.path, "a", encoding="utf-8", opener=_open_existing) as file:
             file.write(json.dumps({"event": kind, **asdict(event)}, allow_nan=False) + "\n")
         self._apply(event)
 
@@ -189,6 +191,10 @@ class SearchRecord:
         else:
             trial.status, trial.error = event.status, event.error
         self.finished += trial.finished - before
+
+
+def _open_existing(path: str, flags: int) -> int:
+    return os.open(path, flags & ~os.O_CREAT)
 
 
 def _advance(trial: TrialRecord, event: Progress) -> None:

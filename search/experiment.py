@@ -172,7 +172,7 @@ class _SearchSource:
         kind, _, reason = error.partition(": ")
         if kind.endswith(StorageError.__name__):
             # All trials would fail one after another, and stay failed when there is room again.
-            raise SweepError(f"{reason}; make room or mend the storage")
+            raise SweepError(f"{reason}; make room or bring the storage back")
         self._record.add(End(trial, "failed", error=error))
         self._schedule.fail(trial)
         self._settle()

@@ -15,13 +15,13 @@ from typing import Any, Protocol, Self
 
 import ray
 from ray import tune
-from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from ..cluster.session import environment
 from ..trainables.tune_adapter import REPORT, Report, TrialSpec
+from .tune_internals import keep_workers, survive_full_memory, take_waiting_processes
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +60,8 @@ class TrainingPool:
         self, trainable: Any, storage: Path, *, cpus: float, gpus: float, max_failures: int
     ) -> None:
         self._feed = _Feed(_slots(cpus, gpus), max_failures)
-        # An actor with environment variables of its own gets a new process, one without takes a
-        # process that waits, warm. Tune's only one concerns PyTorch Lightning.
-        class_cache.DEFAULT_ENV_VARS.clear()
+        take_waiting_processes()
+        survive_full_memory()
         self._tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus}),
             tune_config=tune.TuneConfig(
@@ -243,13 +242,10 @@ class _Scheduler(FIFOScheduler):
         self._kept: set[Any] = set()
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        # Tune stops a worker that no trial waits for at that moment, although the next one comes
-        # with the next stage; it has no public setting for how many to keep.
         resources = trial.placement_group_factory
         if resources not in self._kept:
             self._kept.add(resources)
-            cache = tune_controller._tune_controller._actor_cache
-            cache.increase_max(resources, self._feed.slots)
+            keep_workers(tune_controller, resources, self._feed.slots)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         # The default looks through all trials there ever were.

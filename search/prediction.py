@@ -49,6 +49,7 @@ def write_scores(scores: pd.DataFrame, path: Path) -> None:
         InputError: The file can't be written.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             if path.suffix == ".parquet":
                 scores.to_parquet(temporary, index=False)

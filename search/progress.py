@@ -18,8 +18,6 @@ from ..results.records import SearchRecord, TrialRecord, best_trials
 if TYPE_CHECKING:
     from .cross_validation import FoldFigures
 
-_OPEN = frozenset({"waiting", "running"})
-
 _PLAIN_INTERVAL = 15.0
 """Seconds between the plain lines of a log."""
 
@@ -64,14 +62,15 @@ class ViewStatus:
         self.running = sum(t.status == "running" for t in trials)
         self.paused = sum(t.status == "paused" for t in trials)
         # A paused trial may train on, but most never do.
-        self.done = self.paused + sum(t.finished for t in trials)
+        done = [t for t in trials if t.finished or t.status == "paused"]
+        self.done = len(done)
         self.failed = sum(t.status == "failed" for t in trials)
         self.epochs = sum(t.epochs for t in trials)
         best = best_trials(trials, view, 1)
         self.best: TrialRecord | None = best[0] if best else None
         # Trials that were finished before this session cost it no time.
         before = {e.trial for e in record.replayed}
-        now = self.done - sum(t.id in before and t.status not in _OPEN for t in trials)
+        now = sum(t.id not in before for t in done)
         elapsed = time.monotonic() - started
         self.seconds_left = elapsed / now * (self.total - self.done) if now else None
 

@@ -16,6 +16,8 @@ from .space import AnyDomain, Scalar, sample
 _RANDOM_SHARE = 1 / 3
 _ENOUGH = 10
 """Trials to learn from, at least; and two more than there are hyperparameters."""
+_GOOD_SHARE = 0.15
+"""Of the trials learned from, those that the next one should resemble."""
 
 
 class Searcher(Protocol):
@@ -49,8 +51,8 @@ class TpeSearcher:
     """Tree-structured Parzen estimator (Bergstra et al. 2011), in the way of BOHB.
 
     It learns from the trials of the same view alone, by the losses at the largest budget that
-    enough of them have reached: stopped and paused trials teach, too. A third of the trials, and
-    the first ones, are random (Falkner et al. 2018).
+    enough of them have reached: stopped and paused trials teach, too. The best 15% of them count as
+    good. A third of the trials, and the first ones, are random (Falkner et al. 2018).
 
     Args:
         space: The search space.
@@ -114,8 +116,10 @@ class TpeSearcher:
         for document in documents:
             document["state"] = JOB_STATE_DONE
         history = trials_from_docs(documents, validate=False)
+        # HyperOpt takes gamma * sqrt(n) as good: two or three of a level, too few to learn from.
+        gamma = _GOOD_SHARE * math.sqrt(len(ids))
         [suggested] = tpe.suggest(
-            [len(ids)], self._domain, history, seed, n_startup_jobs=0, verbose=False
+            [len(ids)], self._domain, history, seed, n_startup_jobs=0, gamma=gamma, verbose=False
         )
         places = suggested["misc"]["vals"]
         return {name: self._space[name].at(places[name][0]) for name in names}

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -13,6 +13,7 @@ import pandas as pd
 import ray
 
 from ..cluster.tasks import task
+from ..datasets.errors import InputError
 from ..datasets.preparation import Prepared, prepare
 from ..datasets.splits import Fold, Split, stratified_folds, stratified_split
 from ..datasets.table import Table
@@ -116,8 +117,11 @@ class Stages:
         started = time.perf_counter()
         try:
             stage.work()
-        finally:
-            self._add_seconds(stage.name, time.perf_counter() - started)
+        except BaseException:
+            with suppress(OSError, InputError):  # what ended the stage is what is to be told
+                self._add_seconds(stage.name, time.perf_counter() - started)
+            raise
+        self._add_seconds(stage.name, time.perf_counter() - started)
         write_summary(self.run, "running")
         log.info("%s: complete", stage.name)
 
@@ -330,7 +334,8 @@ class Stages:
             )
         with replacing(self.run.model) as folder:
             preprocessing = []
-            (folder / "preprocessing").mkdir(parents=True)
+            folder.mkdir()
+            (folder / "preprocessing").mkdir()
             for number in range(len(self.folds)):
                 file = f"preprocessing/fold-{number:02d}.skops"
                 (folder / file).write_bytes(self.run.preprocessor(number).read_bytes())

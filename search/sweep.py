@@ -7,7 +7,7 @@ import logging
 import platform
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -195,7 +195,8 @@ def execute(
             Stages(config, run, table, display).execute(until)
         except Exception as error:
             log.exception("the run failed")
-            write_summary(run, "failed", error=str(error))
+            with suppress(OSError, InputError):  # a full disk, or one that has gone
+                write_summary(run, "failed", error=str(error))
             raise
     return Run.load(run.root)
 

@@ -67,7 +67,7 @@ class PooledDropout(NamedTuple):
         draws = tf.reshape(tf.bitcast(tf.bitwise.bitwise_xor(*windows), tf.uint8), [-1])
         draws = tf.slice(draws, [0], self.layers * rows * self.width)  # a last batch may need fewer
         kept = draws >= tf.slice(self.thresholds, begin, one)
-        # Choosing between two numbers by random conditions would cost a wrong guess every so often.
+        # tf.where on the condition was slower.
         factors = tf.cast(kept, tf.float32) * self.factor
         shape = tf.concat([[self.layers], rows, self.width], 0)
         return tf.unstack(tf.reshape(factors, shape), self.layers)

@@ -99,6 +99,7 @@ def _write(path: Path, graph: Any) -> None:
         "outputs": [tensor.name for tensor in graph.outputs],
     }
     rest = json.dumps(header).encode() + b"\n" + definition.SerializeToString()
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_bytes(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,8 +36,6 @@ SWEEP: dict[str, Any] = {
     "ensemble": {"rounds": 10},
     "seed": 7,
 }  # fmt: skip
-LATEST = 30.0
-"""Seconds after which the killed driver is done at the latest on a usual machine."""
 
 
 def start(*arguments: object) -> "subprocess.Popen[bytes]":
@@ -72,7 +71,7 @@ def test_killed_drivers_lose_nothing(sweep: Path, unbroken: Run, moment: int) ->
     process = start("run", sweep, "--out", sweep.parent, "--name", root.name)
     kills = 0
     for _ in range(2):
-        time.sleep(rng.uniform(4, LATEST))
+        time.sleep(rng.uniform(4, unbroken.summary["seconds"]))
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             kills += 1
@@ -82,9 +81,12 @@ def test_killed_drivers_lose_nothing(sweep: Path, unbroken: Run, moment: int) ->
         else:
             process = start("resume", root)
     finish(process)
-    run = Run.load(root)
     print(f"killed {kills} times")
+    assert_same(Run.load(root), unbroken)
 
+
+def assert_same(run: Run, unbroken: Run) -> None:
+    """A run that was broken is complete, in every figure what it would have been, and lost none."""
     assert run.summary["status"] == "complete"
     assert run.summary.keys() == unbroken.summary.keys()
     one, other = (pd.read_parquet(r.directory.trials) for r in (run, unbroken))
@@ -107,17 +109,43 @@ def test_killed_drivers_lose_nothing(sweep: Path, unbroken: Run, moment: int) ->
     assert len(set(epochs)) == len(epochs)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_a_signal_stops_within_five_seconds_and_says_how_to_go_on(
-    sweep: Path, number: signal.Signals, tmp_path: Path
-) -> None:
-    process = start("run", sweep, "--out", tmp_path, "--name", "stopped")
-    records = tmp_path / "stopped" / "tune" / "records.jsonl"
+def wait_for_trials(root: Path, process: "subprocess.Popen[bytes]") -> None:
+    """Returns when a few trials of a run have come to a rung."""
+    records = root / "tune" / "records.jsonl"
     deadline = time.monotonic() + 120
     while not records.exists() or records.read_text().count("progress") < 3:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.2)
+
+
+@pytest.mark.minutes
+def test_storage_that_goes_away_is_told_and_loses_nothing(
+    sweep: Path, unbroken: Run, tmp_path: Path
+) -> None:
+    root, away = tmp_path / "run", tmp_path / "away"
+    process = start("run", sweep, "--out", tmp_path, "--name", root.name)
+    wait_for_trials(root, process)
+    root.rename(away)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert b"Traceback" not in output
+    [problem] = [line for line in output.decode().splitlines() if line.startswith("evensweep: ")]
+    assert problem.startswith(f"evensweep: {root}")
+    assert "No such file or directory" in problem
+    assert problem.endswith("; make room or bring the storage back")
+    shutil.rmtree(root, ignore_errors=True)  # Ray Tune may have begun a folder there
+    away.rename(root)
+    finish(start("resume", root))
+    assert_same(Run.load(root), unbroken)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_stops_within_five_seconds_and_says_how_to_go_on(
+    sweep: Path, number: signal.Signals, tmp_path: Path
+) -> None:
+    process = start("run", sweep, "--out", tmp_path, "--name", "stopped")
+    wait_for_trials(tmp_path / "stopped", process)
     process.send_signal(number)
     sent = time.monotonic()
     output, _ = process.communicate(timeout=60)

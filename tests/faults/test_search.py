@@ -72,12 +72,15 @@ def trainable(trials: Sequence[TrialRecord], faults: dict[Any, str]) -> Any:
                 raise StorageError("states/a.npz can't be written (No space left on device)")
             if fault == "diverge":
                 losses[-1], ending = math.nan, "diverged"
+            if fault == "infinite":  # no ending says so, and minus infinity would be the best
+                losses[-1] = -math.inf
             if fault == "converge":
                 ending = "converged"
             self.level = next((lv for lv in LEVELS if lv > level), level)
             history = [(e, losses[e - 1], 0.5, losses[e - 1], 0.5) for e in range(first, level + 1)]
             best = float(np.nanmin(losses))
-            return {REPORT: Report(level, level, level, best, 0.5, 0.0, history, ending)}
+            accuracy = math.nan if fault == "infinite" else 0.5
+            return {REPORT: Report(level, level, level, best, accuracy, 0.0, history, ending)}
 
     return Synthetic
 
@@ -120,7 +123,7 @@ def outcomes(record: SearchRecord) -> dict[str, tuple[Any, ...]]:
 
 FAULTS = {
     "raise": "failed", "exit": "failed", "exhaust": "failed", "diverge": "diverged",
-    "converge": "converged",
+    "converge": "converged", "infinite": "stopped",
 }  # fmt: skip
 
 
@@ -159,6 +162,8 @@ def test_trials_that_fail_at_any_rung_block_nothing(
             assert trial.status == FAULTS[kind] or trial.status == "completed"
         if trial.status == "failed":
             assert trial.error
+        if kind == "infinite" and trial.epochs >= level:
+            assert trial.best_val_loss is None
         if (level, kind) == (1, "raise"):
             assert trial.error == "ValueError: this trial can't be trained"
     sound = [t for t in record.trials.values() if t.stage == "search" and t.id not in failing]

@@ -34,6 +34,12 @@ def test_file_appears_at_the_end_of_the_block_only(tmp_path: Path) -> None:
     assert names(path.parent) == ["file.txt"]
 
 
+def test_folder_that_went_away_is_not_made_anew(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_text(tmp_path / "run" / "states" / "file.txt", "content")
+    assert names(tmp_path) == []
+
+
 def test_error_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old")

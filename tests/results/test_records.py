@@ -60,6 +60,20 @@ def path(tmp_path: Path) -> Path:
     return record.path
 
 
+def test_a_record_whose_storage_went_away_does_not_go_on_elsewhere(
+    path: Path, tmp_path: Path
+) -> None:
+    record = SearchRecord.open(path, plan())
+    lines = path.read_text()
+    path.parent.rename(tmp_path / "away")
+    path.parent.mkdir()
+    with pytest.raises(FileNotFoundError, match=r"records\.jsonl"):
+        record.add(Start("smote-001"))
+    assert list(path.parent.iterdir()) == []
+    assert (tmp_path / "away" / path.name).read_text() == lines
+    assert record.trials["smote-001"].status == "diverged"
+
+
 def test_events_change_their_trial_only(path: Path) -> None:
     record = SearchRecord.read(path, plan())
     first, second, third = record.trials.values()

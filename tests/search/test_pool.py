@@ -24,6 +24,14 @@ def specs(names: str, **behaviour: Any) -> list[TrialSpec]:
     return [spec(name, **behaviour) for name in names]
 
 
+def pairs(names: str, folder: Path) -> list[TrialSpec]:
+    """Trials of which every two wait for each other, so that two processes must train them."""
+    return [
+        spec(name, arrived=str(folder / name), awaited=str(folder / names[i ^ 1]))
+        for i, name in enumerate(names)
+    ]
+
+
 class Trials:
     """Gives trials in order and remembers what it is told; each trains until it has an ending."""
 
@@ -58,7 +66,7 @@ def open_pool(
 ) -> Callable[..., TrainingPool]:
     # Defined in here so that Ray sends its code: a worker can't import this file.
     class Synthetic(tune.Trainable):
-        """Sleeps a moment a step, fails where it should, and reports the process it is in."""
+        """Waits for another or fails where it should, and reports the process it is in."""
 
         def setup(self, config: dict[str, Any]) -> None:
             self.warm = "tensorflow" in sys.modules
@@ -70,7 +78,11 @@ def open_pool(
             return True
 
         def step(self) -> dict[str, Any]:
-            time.sleep(self.behaviour.get("sleep", 0.0))
+            if arrived := self.behaviour.get("arrived"):
+                Path(arrived).touch()
+                awaited = Path(self.behaviour["awaited"])
+                while not awaited.exists():
+                    time.sleep(0.02)
             if attempts := self.behaviour.get("attempts"):
                 with Path(attempts).open("a") as file:
                     file.write(f"{os.getpid()}\n")
@@ -105,18 +117,13 @@ def wait_for_idle_workers() -> None:
 
 @pytest.fixture(scope="module")
 def two_rounds(
-    open_pool: Callable[..., TrainingPool],
+    open_pool: Callable[..., TrainingPool], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[float, Sequence[Trials]]:
     """The time that a pool was opened, and what it told of two rounds of training."""
     wait_for_idle_workers()
-    opened = time.time()
-    first, second = Trials(specs("abcd", sleep=0.2)), Trials(specs("efg", sleep=0.2))
+    opened, folder = time.time(), tmp_path_factory.mktemp("met")
+    first, second = Trials(pairs("abcd", folder)), Trials(pairs("efgh", folder))
     with open_pool() as pool:
-        for _ in range(100):  # until the slower of the two workers has come
-            starting = Trials(specs("wxyz", sleep=0.2))
-            pool.train(starting)
-            if len(starting.processes) == 2:
-                break
         pool.train(first)
         time.sleep(1)  # in which Tune must not end the workers
         pool.train(second)
@@ -126,7 +133,7 @@ def two_rounds(
 def test_every_trial_is_trained_to_its_end(two_rounds: Any) -> None:
     _, (first, second) = two_rounds
     assert sorted(first.started) == list("abcd")
-    assert sorted(second.started) == list("efg")
+    assert sorted(second.started) == list("efgh")
     for trials in (first, second):
         assert sorted(trials.reports) == sorted(trials.started)
         for reports in trials.reports.values():

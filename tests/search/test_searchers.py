@@ -57,7 +57,7 @@ RANDOM = [sample(SPACE, np.random.default_rng(seed)) for seed in range(400)]
 
 def test_it_learns_from_trials_that_were_paused_or_stopped_early() -> None:
     known = [trained(i, status="stopped" if i % 2 else "paused") for i in range(60)]
-    assert mean_loss(draws(known)) < 0.75 * mean_loss(RANDOM)
+    assert mean_loss(draws(known)) < 0.85 * mean_loss(RANDOM)
 
 
 def test_it_believes_the_largest_budget_that_enough_have_reached() -> None:

@@ -1,0 +1,51 @@
+"""What Ray Tune has no public setting for; each is tested, since a new Tune may do otherwise."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ray.air.execution._internal import RayActorManager
+from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.tune.execution import class_cache
+
+_KILLED_FOR_MEMORY = (
+    "OutOfMemoryError: Ray ended the worker, since its machine's memory was nearly full; give a "
+    "trial more of the machine (resources.cpus), or search smaller models"
+)
+
+
+def take_waiting_processes() -> None:
+    """Lets workers start in processes that wait, warm.
+
+    An actor with environment variables of its own gets a new process, and Tune gives it one, which
+    concerns PyTorch Lightning.
+    """
+    class_cache.DEFAULT_ENV_VARS.clear()
+
+
+def survive_full_memory() -> None:
+    """Makes a worker that Ray ended for its memory a failure of its trial.
+
+    Ray's error for it is none of an actor, as Tune expects, and Tune ends the whole experiment.
+    """
+    for name in ("_actor_start_failed", "_actor_task_failed"):
+        handle = getattr(RayActorManager, name)
+        if handle.__module__ != __name__:
+            setattr(RayActorManager, name, _with_errors_of_actors(handle))
+
+
+def _with_errors_of_actors(handle: Callable[..., None]) -> Callable[..., None]:
+    def handled(self: Any, *, exception: Exception, **concerned: Any) -> None:
+        if isinstance(exception, OutOfMemoryError):
+            exception = RayActorError(error_msg=_KILLED_FOR_MEMORY)
+        handle(self, exception=exception, **concerned)
+
+    return handled
+
+
+def keep_workers(tune_controller: Any, resources: Any, count: int) -> None:
+    """Lets Tune keep so many workers that no trial waits for.
+
+    By default it stops one that is not needed at that moment, although the next trial may come with
+    the next stage.
+    """
+    tune_controller._tune_controller._actor_cache.increase_max(resources, count)
