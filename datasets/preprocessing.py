@@ -107,6 +107,23 @@ class Preprocessor:
             np.concatenate([compact[:, ~codes], *indicators], axis=1), dtype=np.float32
         )
 
+    def collapse(self, expanded: np.ndarray) -> np.ndarray:
+        """The compact form of expanded rows, the inverse of :meth:`expand`.
+
+        Where indicators of a column are shares, as in rows that lie between others, the category of
+        the largest share counts.
+
+        Args:
+            expanded: float ndarray of shape (n_rows, n_outputs).
+
+        Returns:
+            float64 ndarray of shape (n_rows, n_compact).
+        """
+        ends = expanded.shape[1] - sum(self._levels) + np.cumsum([0, *self._levels])
+        parts = np.split(expanded, ends, axis=1)[:-1]
+        codes = [part.argmax(axis=1)[:, None] for part in parts[1:]]
+        return np.concatenate([parts[0], *codes], axis=1, dtype=np.float64)
+
     def transform(self, features: pd.DataFrame) -> np.ndarray:
         """float32 C-contiguous ndarray of shape (n_rows, n_outputs), without gaps."""
         return self.expand(self.compact(features))

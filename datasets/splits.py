@@ -113,7 +113,7 @@ def check_enough_rows(
         needed = next(filter(is_enough, range(rarer + 1, 10**6)), 10**6)
         wants = ["the split"]
         wants += [f"{folds} folds"] if folds else []
-        wants += [f"SMOTE with {neighbours} neighbours"] if neighbours else []
+        wants += [f"oversampling with {neighbours} neighbours"] if neighbours else []
         listed = " and ".join([", ".join(wants[:-1]), wants[-1]] if len(wants) > 1 else wants)
         raise InputError(
             f"only {rarer} of {len(y)} rows belong to the rarer class of the target, and {listed} "

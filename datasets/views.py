@@ -3,17 +3,22 @@
 Workers import this file to read the shared rows, so it imports no sampler before one is used.
 """
 
+import importlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .errors import InputError
 
 if TYPE_CHECKING:
     from .preprocessing import Preprocessor
 
 SMOTE_NEIGHBOURS = 5
+"""Of imbalanced-learn's samplers that interpolate, unless they are told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,14 @@ class View:
         y: int32 ndarray of shape (n_rows,), 0 or 1.
         log_odds_shift: What must be added to a predicted log-odds to undo the balancing, since a
             model trained on a view predicts the view's class shares (see :func:`log_odds_shift`).
+        class_weights: What a row's loss is multiplied by, by its class; 1 on average.
     """
 
     name: str
     X: np.ndarray
     y: np.ndarray
     log_odds_shift: float
+    class_weights: tuple[float, float] = (1.0, 1.0)
 
 
 def log_odds_shift(natural_rate: float, view_rate: float) -> float:
@@ -59,6 +66,35 @@ def log_odds_shift(natural_rate: float, view_rate: float) -> float:
     return log_odds(natural_rate) - log_odds(view_rate)
 
 
+NAMED_SAMPLERS = {
+    "undersampled": "RandomUnderSampler",
+    "smote": "SMOTE",
+    "borderline_smote": "BorderlineSMOTE",
+    "adasyn": "ADASYN",
+    "smote_tomek": "SMOTETomek",
+}
+"""imbalanced-learn's samplers behind the views that have a name of their own."""
+
+UNSAMPLED = ("weighted", "natural")
+"""Views of the untouched rows: with both classes weighing the same in the loss, or as they are."""
+
+SAMPLERS = {
+    "imblearn.over_sampling": (
+        "ADASYN", "BorderlineSMOTE", "KMeansSMOTE", "RandomOverSampler", "SMOTE", "SVMSMOTE",
+    ),
+    "imblearn.under_sampling": (
+        "AllKNN", "ClusterCentroids", "CondensedNearestNeighbour", "EditedNearestNeighbours",
+        "InstanceHardnessThreshold", "NearMiss", "NeighbourhoodCleaningRule", "OneSidedSelection",
+        "RandomUnderSampler", "RepeatedEditedNearestNeighbours", "TomekLinks",
+    ),
+    "imblearn.combine": ("SMOTEENN", "SMOTETomek"),
+}  # fmt: skip
+"""Each sampler of imbalanced-learn makes a view of its name, too; by the module that has it."""
+
+VIEWS = (*NAMED_SAMPLERS, *UNSAMPLED, *(name for names in SAMPLERS.values() for name in names))
+"""Names of all views."""
+
+
 def make_view(
     name: str, X: np.ndarray, y: np.ndarray, seed: int, preprocessor: "Preprocessor"
 ) -> View:
@@ -70,48 +106,70 @@ def make_view(
         y: int ndarray of shape (n_rows,), 0 or 1.
         seed: The same seed and rows give the same view.
         preprocessor: Says which columns are codes of categories, and expands them.
+
+    Raises:
+        InputError: The sampler can't balance these rows, or leaves none of a class.
     """
-    sampler = VIEWS[name](seed, preprocessor.is_category(X.shape[1]))
-    with warnings.catch_warnings():
-        # imbalanced-learn warns of scikit-learn internals that no user can act on.
-        warnings.simplefilter("ignore", FutureWarning)
-        X_balanced, y_balanced = sampler.fit_resample(X, y)
+    X_view, y_view = X, y
+    if name not in UNSAMPLED:
+        X_view, y_view = _resampled(name, X, y, seed, preprocessor)
+    counts = np.bincount(y_view, minlength=2)
+    if not counts.all():
+        raise InputError(f"the view '{name}' leaves no rows of a class; take another view")
+    weights = len(y_view) / (2 * counts) if name == "weighted" else np.ones(2)
+    weight_negative, weight_positive = counts * weights
     return View(
         name=name,
-        X=preprocessor.expand(X_balanced),
-        y=np.ascontiguousarray(y_balanced, dtype=np.int32),
-        log_odds_shift=log_odds_shift(float(y.mean()), float(y_balanced.mean())),
+        X=preprocessor.expand(X_view),
+        y=np.ascontiguousarray(y_view, dtype=np.int32),
+        log_odds_shift=log_odds_shift(
+            float(y.mean()), weight_positive / (weight_negative + weight_positive)
+        ),
+        class_weights=(float(weights[0]), float(weights[1])),
     )
 
 
-def _undersampled(seed: int, categories: np.ndarray) -> Any:
-    from imblearn.under_sampling import RandomUnderSampler
-
-    return RandomUnderSampler(random_state=seed)
-
-
-def _smote(seed: int, categories: np.ndarray) -> Any:
-    from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
-
-    settings = {"k_neighbors": SMOTE_NEIGHBOURS, "random_state": seed}
-    if categories.all():
-        return SMOTEN(**settings)
-    if categories.any():
-        return SMOTENC(categorical_features=np.flatnonzero(categories).tolist(), **settings)
-    return SMOTE(**settings)
-
-
-VIEWS: dict[str, Callable[[int, np.ndarray], Any]] = {
-    "undersampled": _undersampled,
-    "smote": _smote,
-}
-"""Samplers by the name of the view they make.
-
-Each is built from a seed and from which columns hold codes of categories, bool of shape
-(n_compact,).
-"""
+def _resampled(
+    name: str, X: np.ndarray, y: np.ndarray, seed: int, preprocessor: "Preprocessor"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compact rows and classes after sampling."""
+    categories = preprocessor.is_category(X.shape[1])
+    sampler = _sampler(name, seed, categories)
+    # SMOTE has a form that gives a synthetic row its neighbours' commonest category. To all others
+    # categories are indicators, of which a synthetic row has shares: it gets the largest one's.
+    as_indicators = bool(categories.any()) and "SMOTE" not in {name, NAMED_SAMPLERS.get(name)}
+    try:
+        with warnings.catch_warnings():
+            # imbalanced-learn warns of scikit-learn internals that no user can act on.
+            warnings.simplefilter("ignore", FutureWarning)
+            X_view, y_view = sampler.fit_resample(preprocessor.expand(X) if as_indicators else X, y)
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise InputError(
+            f"the view '{name}' can't balance these rows ({reason}); take another view"
+        ) from error
+    return preprocessor.collapse(X_view) if as_indicators else X_view, y_view
 
 
-def neighbours_needed(names: list[str]) -> int:
+def _sampler(name: str, seed: int, categories: np.ndarray) -> Any:
+    """An unfitted sampler with imbalanced-learn's default settings."""
+    kind = NAMED_SAMPLERS.get(name, name)
+    module = importlib.import_module(next(m for m, names in SAMPLERS.items() if kind in names))
+    settings: dict[str, Any] = {}
+    if kind == "SMOTE" and categories.all():
+        kind = "SMOTEN"
+    elif kind == "SMOTE" and categories.any():
+        kind = "SMOTENC"
+        settings["categorical_features"] = np.flatnonzero(categories).tolist()
+    sampler = getattr(module, kind)
+    if "random_state" in signature(sampler).parameters:
+        settings["random_state"] = seed
+    return sampler(**settings)
+
+
+def neighbours_needed(names: Iterable[str]) -> int:
     """Minority rows that the named views need beside the one they interpolate."""
-    return SMOTE_NEIGHBOURS if "smote" in names else 0
+    interpolating = {*SAMPLERS["imblearn.over_sampling"], *SAMPLERS["imblearn.combine"]}
+    interpolating.remove("RandomOverSampler")
+    samplers = {NAMED_SAMPLERS.get(name, name) for name in names}
+    return SMOTE_NEIGHBOURS if samplers & interpolating else 0

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from ..datasets.errors import InputError, nearest
-from ..datasets.views import VIEWS
+from ..datasets.views import NAMED_SAMPLERS, UNSAMPLED, VIEWS
 from ..trainables.builder import find_module, is_builder, split_reference
 from ..trainables.family import MLP, FamilySpec
 from ..trainables.mlp import HYPERPARAMETERS, MLPConfig
@@ -197,7 +197,11 @@ class SweepConfig(_Section):
     def _know_views(cls, views: tuple[str, ...]) -> tuple[str, ...]:
         for view in views:
             if view not in VIEWS:
-                hint = nearest(view, VIEWS) or f"; the views are {', '.join(VIEWS)}"
+                named = ", ".join((*NAMED_SAMPLERS, *UNSAMPLED))
+                # Views with a name of their own last, which goes before a sampler's of that name.
+                hint = nearest(view, reversed(VIEWS)) or (
+                    f"; the views are {named}, and imbalanced-learn's samplers such as SVMSMOTE"
+                )
                 raise ValueError(f"there is no view '{view}'{hint}")
         if len(set(views)) < len(views):
             raise ValueError(f"a view stands twice in {list(views)}")

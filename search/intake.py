@@ -35,6 +35,6 @@ def read_table(config: SweepConfig, data: pd.DataFrame | None = None) -> Table:
         test=config.split.test,
         folds=config.cross_validation.folds,
         stop_share=config.cross_validation.stop_share,
-        neighbours=neighbours_needed(list(config.views)),
+        neighbours=neighbours_needed(config.views),
     )
     return table

@@ -18,8 +18,8 @@ from ..datasets.errors import InputError
 from .family import State
 from .graph_cache import trace
 from .lifted_dropout import LiftedDropouts
-from .program import EpochOutcome, ResidentRows, Tensor
-from .runtime import EXECUTOR, tf
+from .program import EpochOutcome, ResidentRows
+from .runtime import EXECUTOR, Tensor, tf
 from .structure import TrialInputs, can_lift_decay, is_penalty, liftable_dropouts
 
 import keras  # isort: skip - after the runtime has set TensorFlow up
@@ -81,9 +81,16 @@ class KerasProgram:
 
     @cached_property
     def _epoch(self) -> Any:
+        return self._traced()
+
+    @cached_property
+    def _weighted_epoch(self) -> Any:
+        return self._traced(tf.TensorSpec([None], tf.float32))
+
+    def _traced(self, *weights: Any) -> Any:
         X, y = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.int32)
         counts, reals = tf.TensorSpec([2], tf.int64), tf.TensorSpec([None], tf.float32)
-        traced, call = _compiled(self._train_and_validate, X, y, X, y, counts, reals)
+        traced, call = _compiled(self._train_and_validate, X, y, X, y, counts, reals, *weights)
         self._check_variables(traced.graph.variables)
         return call
 
@@ -166,13 +173,15 @@ class KerasProgram:
         """
         pairs = zip(inputs.penalties, self._penalised, strict=True)
         strengths = [strength for pair, penalised in pairs if penalised for strength in pair]
-        figures, probabilities = self._epoch(
+        epoch = self._weighted_epoch if train.weights else self._epoch
+        figures, probabilities = epoch(
             train.X,
             train.y,
             validation.X,
             validation.y,
             tf.constant([batch_size, seed], tf.int64),
             tf.constant([log_odds_shift, *inputs.dropout_rates, *strengths], tf.float32),
+            *train.weights,
         )
         loss, accuracy, val_loss, val_accuracy = map(float, figures.numpy())
         return EpochOutcome(loss, accuracy, val_loss, val_accuracy, probabilities.numpy())
@@ -192,7 +201,14 @@ class KerasProgram:
         return self._predict(X, shift, *tensors).numpy()
 
     def _train_and_validate(
-        self, X: Tensor, y: Tensor, X_val: Tensor, y_val: Tensor, counts: Tensor, reals: Tensor
+        self,
+        X: Tensor,
+        y: Tensor,
+        X_val: Tensor,
+        y_val: Tensor,
+        counts: Tensor,
+        reals: Tensor,
+        *weights_of_rows: Tensor,
     ) -> tuple[Tensor, Tensor]:
         batch_size, seed = tf.cast(counts[0], tf.int32), counts[1]
         first_strength = 1 + self._dropouts.count
@@ -202,20 +218,24 @@ class KerasProgram:
         updates = tf.convert_to_tensor(self._updates)
         # As in MLPProgram: keyed by the trial's seed and a counter that the checkpoint holds.
         order = tf.argsort(tf.random.stateless_uniform([rows], seed=[seed, -1 - updates]))
-        X, y = tf.gather(X, order), tf.gather(y, order)
+        X, y, *row_weights = (tf.gather(part, order) for part in (X, y, *weights_of_rows))
         log_2 = tf.constant(np.log(2), tf.float32)
 
         def batch(
             start: Tensor, updates: Tensor, loss_sum: Tensor, hits: Tensor, *others: Tensor
         ) -> Any:
             end = tf.minimum(start + batch_size, rows)
-            X_batch, y_batch = (tf.strided_slice(part, [start], [end], [1]) for part in (X, y))
+            X_batch, y_batch, *weights = (
+                tf.strided_slice(part, [start], [end], [1]) for part in (X, y, *row_weights)
+            )
             self._dropouts.begin(rates, seed, updates)
             with tf.GradientTape() as tape:
                 parts = [tf.convert_to_tensor(part.value) for part in self._parts]
                 output, after, added = self._call(self._split(parts), others, X_batch, True)
                 losses = _cross_entropies(y_batch, output)
-                loss = tf.add_n([tf.reduce_mean(losses), *added, *self._penalty(parts, strengths)])
+                weighted = losses * weights[0] if weights else losses
+                penalties = self._penalty(parts, strengths)
+                loss = tf.add_n([tf.reduce_mean(weighted), *added, *penalties])
                 scaled = self._optimizer.scale_loss(loss)
             gradients = tape.gradient(scaled, [part.value for part in self._parts])
             self._optimizer.apply(gradients, self._parts)

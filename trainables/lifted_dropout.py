@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from .program import Tensor
-from .runtime import tf
+from .runtime import Tensor, tf
 from .structure import liftable_dropouts
 
 import keras  # isort: skip - after the runtime has set TensorFlow up

@@ -13,30 +13,23 @@ written out: a gradient tape leaves twice as many operations.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import dense as dense_module
-from . import dropout as dropout_module
 from .dense import dense
 from .dropout import PooledDropout
 from .graph_cache import trace, trace_once
 from .mlp import MLPConfig
-from .runtime import EXECUTOR, tf
-
-ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-7
-"""Keras' defaults (Kingma & Ba 2015)."""
+from .runtime import EXECUTOR, Tensor, tf
+from .weight_vector import ADAM_BETA_1, ADAM_BETA_2, Layout, Variables
 
 _SOURCE = b"".join(
-    Path(file).read_bytes() for file in (__file__, dense_module.__file__, dropout_module.__file__)
+    Path(__file__).with_name(f"{module}.py").read_bytes()
+    for module in ("program", "dense", "dropout", "weight_vector")
 )
 """What the traced operations follow from."""
-
-Tensor: TypeAlias = Any
-"""A symbolic tensor; TensorFlow has no types of its own."""
 
 _ACTIVATION_GRADIENTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "relu": lambda y, dy: tf.raw_ops.ReluGrad(gradients=dy, features=y),
@@ -48,15 +41,24 @@ _ACTIVATION_GRADIENTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class ResidentRows:
-    """Rows that stay in the device's memory: X float32 (n_rows, n_features), y int32 (n_rows,)."""
+    """Rows that stay in the device's memory.
+
+    X is float32 (n_rows, n_features), y int32 (n_rows,). What a row's loss is multiplied by is
+    ``weights``, float32 (n_rows,), or nothing where all weigh 1.
+    """
 
     X: Any
     y: Any
+    weights: tuple[Any, ...] = ()
 
     @classmethod
-    def place(cls, X: np.ndarray, y: np.ndarray) -> "ResidentRows":
+    def place(
+        cls, X: np.ndarray, y: np.ndarray, class_weights: Sequence[float] = (1.0, 1.0)
+    ) -> "ResidentRows":
         """Moves arrays into TensorFlow's memory; done once a worker and view, not once a trial."""
-        return cls(tf.constant(X, tf.float32), tf.constant(y, tf.int32))
+        weights = np.asarray(class_weights, np.float32)[y]
+        placed = (tf.constant(weights),) if set(class_weights) != {1.0} else ()
+        return cls(tf.constant(X, tf.float32), tf.constant(y, tf.int32), placed)
 
 
 class EpochOutcome(NamedTuple):
@@ -124,11 +126,18 @@ class MLPProgram:
 
     @cached_property
     def _epoch(self) -> Any:
+        return self._traced("epoch")
+
+    @cached_property
+    def _weighted_epoch(self) -> Any:
+        return self._traced("weighted epoch", tf.TensorSpec([None], tf.float32))
+
+    def _traced(self, kind: str, *weights: Any) -> Any:
         X, y = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.int32)
         counts, reals = tf.TensorSpec([3], tf.int64), tf.TensorSpec([4], tf.float32)
         handles = [tf.TensorSpec([], tf.resource)] * len(self._handles)
-        name = f"epoch {self.num_layers} {self.activation} {self.drops}"
-        signature = (X, y, X, y, counts, reals, *handles)
+        name = f"{kind} {self.num_layers} {self.activation} {self.drops}"
+        signature = (X, y, X, y, counts, reals, *handles, *weights)
         return trace_once(name, _SOURCE, self._train_and_validate, *signature)
 
     @cached_property
@@ -176,8 +185,9 @@ class MLPProgram:
         """
         counts = [config.hidden_layer_size, config.batch_size, seed]
         reals = [config.learning_rate, config.dropout_rate, config.l2_strength, log_odds_shift]
-        with tf.experimental.function_executor_type(EXECUTOR):
-            figures, probabilities = self._epoch(
+        with tf.experimental.function_executor_type(EXECUTOR):  # also when it is traced
+            epoch = self._weighted_epoch if train.weights else self._epoch
+            figures, probabilities = epoch(
                 train.X,
                 train.y,
                 validation.X,
@@ -185,6 +195,7 @@ class MLPProgram:
                 tf.constant(counts, tf.int64),
                 tf.constant(reals, tf.float32),
                 *self._handles,
+                *train.weights,
             )
         loss, accuracy, val_loss, val_accuracy = map(float, figures.numpy())
         return EpochOutcome(loss, accuracy, val_loss, val_accuracy, probabilities.numpy())
@@ -215,22 +226,24 @@ class MLPProgram:
         y_val: Tensor,
         counts: Tensor,
         reals: Tensor,
-        *handles: Tensor,
+        *others: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        variables = _Variables(*handles)
+        n_handles = len(self._handles)
+        variables = Variables(*others[:n_handles])
+        row_weights: Sequence[Tensor] = others[n_handles:]
         width, batch_size, _ = tf.unstack(tf.cast(counts, tf.int32))
         seed = counts[-1]  # the one that may need 64 bits
         learning_rate, dropout_rate, l2, shift = tf.unstack(reals)
         n_rows = tf.shape(X)[0]
         n_batches = -(-n_rows // batch_size)
-        layout = _Layout.of(self.num_layers, tf.shape(X)[1], width)
+        layout = Layout.of(self.num_layers, tf.shape(X)[1], width)
         decay = layout.spread([2 * l2, 0.0] * self.num_layers + [0.0, 0.0])
         updates = variables.read_updates()
         # One generator for shuffling and dropout, keyed by the trial's seed and a counter that the
         # checkpoint holds: a resumed trial draws what the unbroken one would have drawn.
         keys = tf.random.stateless_uniform([n_rows], seed=[seed, -1 - updates])
         order = tf.argsort(keys)
-        X, y = tf.gather(X, order), tf.gather(y, order)
+        X, y, *row_weights = (tf.gather(part, order) for part in (X, y, *row_weights))
         if self.drops:
             shape = (self.num_layers, tf.minimum(batch_size, n_rows), width)
             dropout = PooledDropout.draw(shape, n_batches, dropout_rate, [seed, updates])
@@ -243,11 +256,13 @@ class MLPProgram:
             end = tf.minimum(start + size, end_of_rows)
             rows = end - start
             n = tf.cast(rows, tf.float32)
-            X_batch, y_batch = (tf.strided_slice(part, start, end, [1]) for part in (X, y))
+            X_batch, y_batch, *weights_batch = (
+                tf.strided_slice(part, start, end, [1]) for part in (X, y, *row_weights)
+            )
             weights = variables.read_weights()
             masks = dropout.masks(number, rows) if self.drops else []
             batch_losses, gradient = self._backpropagate(
-                layout, weights, X_batch, y_batch, n, masks
+                layout, weights, X_batch, y_batch, weights_batch, n, masks
             )
             decay_gradient = decay * weights
             variables.apply_adam(gradient + decay_gradient, learning_rate, powers)
@@ -274,7 +289,8 @@ class MLPProgram:
         )
         variables.write_updates(updates + tf.cast(n_batches, tf.int64))
         losses = losses.concat()
-        loss = tf.reduce_mean(losses) + penalties[0] / 2 / tf.cast(n_rows, tf.float32)
+        weighted = losses * row_weights[0] if row_weights else losses
+        loss = tf.reduce_mean(weighted) + penalties[0] / 2 / tf.cast(n_rows, tf.float32)
         # Of two classes, the right one is the likelier when its loss is below log 2.
         accuracy = tf.reduce_mean(tf.cast(losses < np.float32(np.log(2)), tf.float32))
 
@@ -287,10 +303,10 @@ class MLPProgram:
         return tf.stack([loss, accuracy, val_loss, val_accuracy]), tf.sigmoid(log_odds)
 
     def _probabilities(self, weights: Tensor, X: Tensor, width: Tensor, shift: Tensor) -> Tensor:
-        layout = _Layout.of(self.num_layers, tf.shape(X)[1], width)
+        layout = Layout.of(self.num_layers, tf.shape(X)[1], width)
         return tf.sigmoid(self._log_odds(layout, weights, X, shift))
 
-    def _log_odds(self, layout: "_Layout", weights: Tensor, X: Tensor, shift: Tensor) -> Tensor:
+    def _log_odds(self, layout: Layout, weights: Tensor, X: Tensor, shift: Tensor) -> Tensor:
         *hidden_layers, output_layer = layout.split(weights)
         for hidden_layer in hidden_layers:
             X = dense(X, *hidden_layer, self.activation)
@@ -299,14 +315,15 @@ class MLPProgram:
 
     def _backpropagate(
         self,
-        layout: "_Layout",
+        layout: Layout,
         weights: Tensor,
         X: Tensor,
         y: Tensor,
+        row_weights: Sequence[Tensor],
         n: Tensor,
         masks: Sequence[Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """Cross-entropy of each of the n rows, and the gradient of its mean."""
+        """Cross-entropy of each of the n rows, and the gradient of its weighted mean."""
         *hidden_layers, output_layer = layers = layout.split(weights)
         inputs, activated = [X], []
         for layer, hidden_layer in enumerate(hidden_layers):
@@ -316,6 +333,8 @@ class MLPProgram:
             features=dense(inputs[-1], *output_layer), labels=y
         )
         delta /= n
+        if row_weights:
+            delta *= row_weights[0][:, None]
         gradients = []
         for layer in reversed(range(self.num_layers + 1)):
             gradients.append(tf.raw_ops.BiasAddGrad(out_backprop=delta))
@@ -327,61 +346,3 @@ class MLPProgram:
                     delta *= masks[layer - 1]
                 delta = self._activation_gradient(activated[layer - 1], delta)
         return losses, tf.concat(gradients[::-1], axis=0)
-
-
-class _Variables(NamedTuple):
-    """A program's variables by their handles, which are inputs of the graph."""
-
-    weights: Tensor
-    first: Tensor
-    second: Tensor
-    updates: Tensor
-
-    def read_weights(self) -> Tensor:
-        weights = tf.raw_ops.ReadVariableOp(resource=self.weights, dtype=tf.float32)
-        return tf.ensure_shape(weights, [None])
-
-    def read_updates(self) -> Tensor:
-        updates = tf.raw_ops.ReadVariableOp(resource=self.updates, dtype=tf.int64)
-        return tf.ensure_shape(updates, [])
-
-    def write_updates(self, updates: Tensor) -> None:
-        tf.raw_ops.AssignVariableOp(resource=self.updates, value=updates)
-
-    def apply_adam(self, gradient: Tensor, learning_rate: Tensor, powers: Sequence[Tensor]) -> None:
-        """One update; ``powers`` are both betas to the power of its number, counted from 1."""
-        tf.raw_ops.ResourceApplyAdam(
-            var=self.weights,
-            m=self.first,
-            v=self.second,
-            beta1_power=powers[0],
-            beta2_power=powers[1],
-            lr=learning_rate,
-            beta1=ADAM_BETA_1,
-            beta2=ADAM_BETA_2,
-            epsilon=ADAM_EPSILON,
-            grad=gradient,
-        )
-
-
-class _Layout(NamedTuple):
-    """Where kernels and biases lie in the vector of weights."""
-
-    sizes: list[Tensor]
-    kernel_shapes: list[Tensor]
-
-    @classmethod
-    def of(cls, num_layers: int, n_features: Tensor, width: Tensor) -> "_Layout":
-        widths = [n_features, *[width] * num_layers, 2]
-        sizes = [size for n_in, n_out in pairwise(widths) for size in (n_in * n_out, n_out)]
-        return cls(sizes, [tf.stack(pair) for pair in pairwise(widths)])
-
-    def split(self, weights: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Kernel and bias of every layer."""
-        parts = tf.split(weights, tf.stack(self.sizes), num=len(self.sizes))
-        kernels = map(tf.reshape, parts[::2], self.kernel_shapes)
-        return list(zip(kernels, parts[1::2], strict=True))
-
-    def spread(self, values: Sequence[Tensor]) -> Tensor:
-        """A vector like that of the weights with one value for each kernel and bias."""
-        return tf.concat([tf.fill([n], v) for n, v in zip(self.sizes, values, strict=True)], 0)

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -61,4 +62,7 @@ EXECUTOR = "" if _gpus else "SINGLE_THREADED_EXECUTOR"
 """What runs a compiled epoch's operations. In order on one thread costs less for each of them, but
 a graph that is spread over processor and GPU needs TensorFlow's general executor."""
 
-__all__ = ["EXECUTOR", "tf"]
+Tensor: TypeAlias = Any
+"""A symbolic tensor; TensorFlow has no types of its own."""
+
+__all__ = ["EXECUTOR", "Tensor", "tf"]

@@ -227,7 +227,7 @@ class SweepTrainable(tune.Trainable):
             rows, watched = ray.get([shared.views[view], shared.watched])
             same = (d.validation for (f, _), d in self._resident.items() if f == fold)
             self._resident[fold, view] = TrainingData(
-                train=ResidentRows.place(rows.X, rows.y),
+                train=ResidentRows.place(rows.X, rows.y, rows.class_weights),
                 validation=next(same, None) or ResidentRows.place(watched.X, watched.y),
                 log_odds_shift=rows.log_odds_shift,
             )

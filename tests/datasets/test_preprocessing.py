@@ -214,3 +214,19 @@ class TestCategories:
         assert preprocessor.is_category(compact.shape[1]).tolist() == [False, True, True]
         expanded = preprocessor.expand(compact)
         np.testing.assert_array_equal(expanded, preprocessor.transform(self.frame))
+
+    def test_collapsing_undoes_expanding_and_the_largest_share_counts(self) -> None:
+        preprocessor = Preprocessor().fit(self.frame)
+        compact = preprocessor.compact(self.frame)
+        expanded = preprocessor.expand(compact)
+        np.testing.assert_allclose(preprocessor.collapse(expanded), compact, rtol=1e-6)
+        between = 0.7 * expanded[[0]] + 0.3 * expanded[[1]]
+        [collapsed] = preprocessor.collapse(between)
+        assert collapsed[0] == pytest.approx(0.7 * compact[0, 0] + 0.3 * compact[1, 0])
+        np.testing.assert_array_equal(collapsed[1:], compact[0, 1:])
+
+    def test_numbers_alone_collapse_to_themselves(self) -> None:
+        numbers = self.frame[["amount"]]
+        preprocessor = Preprocessor().fit(numbers)
+        expanded = preprocessor.transform(numbers)
+        np.testing.assert_array_equal(preprocessor.collapse(expanded), expanded)

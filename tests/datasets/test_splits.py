@@ -138,7 +138,9 @@ class TestEnoughRows:
             check_enough_rows(target(13, 400), **DEFAULTS)
 
     def test_message_names_what_needs_the_rows(self) -> None:
-        with pytest.raises(InputError, match="the split, 10 folds and SMOTE with 5 neighbours"):
+        with pytest.raises(
+            InputError, match="the split, 10 folds and oversampling with 5 neighbours"
+        ):
             check_enough_rows(target(3, 50), **DEFAULTS)
         with pytest.raises(InputError, match="class of the target, and the split need at least"):
             check_enough_rows(target(3, 50), **{**DEFAULTS, "folds": 0, "neighbours": 0})

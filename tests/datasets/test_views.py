@@ -1,11 +1,15 @@
 """A view balances training rows and knows how to undo that in the predictions."""
 
+import importlib
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from evensweep.datasets.errors import InputError
 from evensweep.datasets.preprocessing import Preprocessor
 from evensweep.datasets.views import (
+    SAMPLERS,
     SMOTE_NEIGHBOURS,
     VIEWS,
     log_odds_shift,
@@ -84,8 +88,15 @@ MIXED = pd.DataFrame(
 )
 
 
+# Samplers that clean by neighbours or cluster find nothing to do in these random rows.
+PARTICULAR = {
+    "KMeansSMOTE", "SMOTEENN", "EditedNearestNeighbours", "RepeatedEditedNearestNeighbours",
+    "AllKNN",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("columns", [["amount", "job", "city"], ["job", "city"]])
-@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("name", [name for name in VIEWS if name not in PARTICULAR])
 def test_a_view_of_categories_has_one_of_each_in_every_row(name: str, columns: list[str]) -> None:
     preprocessor = Preprocessor().fit(MIXED[columns])
     view = make_view(name, preprocessor.compact(MIXED[columns]), Y, 1, preprocessor)
@@ -94,7 +105,56 @@ def test_a_view_of_categories_has_one_of_each_in_every_row(name: str, columns: l
     np.testing.assert_array_equal(indicators[:, :3].sum(axis=1), 1)
     np.testing.assert_array_equal(indicators[:, 3:].sum(axis=1), 1)
     assert view.X.shape[1] == len(columns) - 2 + 5
-    assert view.y.mean() == 0.5
+
+
+OVERLAPPING = np.where(Y[:, None] == 1, X + 1.5, X)
+
+
+@pytest.mark.parametrize("name", [name for name in VIEWS if name != "KMeansSMOTE"])
+def test_every_view_undoes_its_own_class_share(name: str) -> None:
+    view = make_view(name, OVERLAPPING, Y, 1, NUMBERS)
+    weights = np.asarray(view.class_weights)[view.y]
+    share = weights[view.y == 1].sum() / weights.sum()
+    expected = np.log(0.16 / 0.84) - np.log(share / (1 - share))
+    assert view.log_odds_shift == pytest.approx(expected)
+    assert view.X.dtype == np.float32
+    again = make_view(name, OVERLAPPING, Y, 1, NUMBERS)
+    np.testing.assert_array_equal(view.X, again.X)
+
+
+def test_natural_rows_are_as_they_were() -> None:
+    view = make_view("natural", X, Y, 1, NUMBERS)
+    np.testing.assert_array_equal(view.X, X)
+    np.testing.assert_array_equal(view.y, Y)
+    assert view.log_odds_shift == 0
+    assert view.class_weights == (1, 1)
+
+
+def test_weighted_rows_are_as_they_were_and_both_classes_weigh_the_same() -> None:
+    view = make_view("weighted", X, Y, 1, NUMBERS)
+    np.testing.assert_array_equal(view.X, X)
+    assert view.class_weights == pytest.approx((100 / 168, 100 / 32))
+    assert view.log_odds_shift == pytest.approx(np.log(0.16 / 0.84))
+
+
+@pytest.mark.parametrize("name", ["smote_tomek", "SMOTEENN", "adasyn"])
+def test_cleaning_after_oversampling_leaves_another_number_of_rows(name: str) -> None:
+    view = make_view(name, OVERLAPPING, Y, 1, NUMBERS)
+    assert len(view.y) not in {100, 168}
+
+
+def test_every_sampler_of_imbalanced_learn_makes_a_view() -> None:
+    # One is abstract, and two are what smote takes for columns of categories.
+    others = {"BaseSampler", "SMOTEN", "SMOTENC"}
+    for module, names in SAMPLERS.items():
+        assert {*importlib.import_module(module).__all__} - others == {*names}
+
+
+def test_rows_that_a_sampler_cannot_balance_are_told_in_a_sentence() -> None:
+    with pytest.raises(InputError, match=r"^the view 'adasyn' can't balance these rows \(.*; take"):
+        make_view("adasyn", X[:40], Y[:40] ^ (np.arange(40) > 19), 1, NUMBERS)
+    with pytest.raises(InputError, match=r"^the view 'smote' can't balance these rows \(Expected"):
+        make_view("smote", X[13:], Y[13:], 1, NUMBERS)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +165,7 @@ def test_shift_is_the_log_ratio_of_the_prior_odds(natural, view, shift) -> None:
     assert log_odds_shift(natural, view) == pytest.approx(shift)
 
 
-def test_only_smote_needs_neighbours() -> None:
-    assert neighbours_needed(["undersampled"]) == 0
-    assert neighbours_needed(["undersampled", "smote"]) == SMOTE_NEIGHBOURS == 5
-    assert set(VIEWS) >= {"undersampled", "smote"}
+@pytest.mark.parametrize("name", VIEWS)
+def test_views_that_interpolate_need_neighbours(name: str) -> None:
+    needs = "smote" in name.lower() or name.lower() == "adasyn"
+    assert neighbours_needed(["undersampled", name]) == (SMOTE_NEIGHBOURS if needs else 0)

@@ -177,7 +177,10 @@ OPTIONS = {
     "seed": (["--set", "seed=-1"], "seed: input should be greater than or equal to 0, got -1"),
     "view": (["--set", "views=[smoot]"], "there is no view 'smoot'; did you mean 'smote'?"),
     "endless cpus": (["--set", "resources.cpus=.inf"], "resources.cpus: input should be a finite"),
-    "split for more rows": (["--set", "split.test=0.01"], "the split, 10 folds and SMOTE with 5"),
+    "split for more rows": (
+        ["--set", "split.test=0.01"],
+        "the split, 10 folds and oversampling with 5",
+    ),
     "tiny split": (["--set", "split.test=1e-9"], "split"),
     "more folds than rows": (["--set", "cross_validation.folds=70"], "70 folds"),
     "name of a section": (["--set", "search=3"], "search: it must hold keys, got 3"),

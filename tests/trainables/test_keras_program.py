@@ -1,6 +1,7 @@
 """The compiled epoch of a user's model against ``keras.Model.fit`` of that same model."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from evensweep.results.calibration import shift_log_odds
 from evensweep.trainables.builder_family import BuilderFamily, BuiltNetwork
-from evensweep.trainables.program import EpochOutcome
+from evensweep.trainables.program import EpochOutcome, ResidentRows
 from evensweep.trainables.runtime import tf
 from evensweep.trainables.training import TrainingData
 
@@ -49,7 +50,13 @@ def twin(function: str, **config: Any) -> keras.Model:
     return model
 
 
-def fit(model: keras.Model, table: Table, epochs: int, batch_size: int = 32) -> list[EpochOutcome]:
+def fit(
+    model: keras.Model,
+    table: Table,
+    epochs: int,
+    batch_size: int = 32,
+    class_weight: Mapping[int, float] | None = None,
+) -> list[EpochOutcome]:
     """Keras' figures of epochs that take the rows in the program's order."""
     steps = -(-len(table["y"]) // batch_size)
     batches = []
@@ -64,6 +71,7 @@ def fit(model: keras.Model, table: Table, epochs: int, batch_size: int = 32) -> 
         steps_per_epoch=steps,
         shuffle=False,
         validation_data=(table["X_val"], table["y_val"][:, None]),
+        class_weight=class_weight,
         verbose=0,
     ).history
     # Without penalties, as the metric of that name; see test_program.
@@ -85,6 +93,16 @@ def assert_agree(function: str, table: Table, data: TrainingData, **config: Any)
     for ours, weights in zip(network.weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(ours, weights, rtol=0, atol=1e-4)
     return network
+
+
+def test_weighted_epochs_agree_with_keras_class_weights(table: Table, data: TrainingData) -> None:
+    network, model = begin("sigmoid"), twin("sigmoid")
+    rows = ResidentRows.place(table["X"], table["y"], (0.6, 2.5))
+    ours = run(network, replace(data, train=rows), 3)
+    for mine, theirs in zip(ours, fit(model, table, 3, 32, {0: 0.6, 1: 2.5}), strict=True):
+        assert mine[:4] == pytest.approx(theirs[:4], rel=0, abs=1e-5)
+    for weights, expected in zip(network.weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,11 @@ def epoch_order(updates: int, rows: int = 200, seed: int = SEED) -> np.ndarray:
 
 
 def fit(
-    model: keras.Model, table: Table, orders: Sequence[np.ndarray], batch_size: int
+    model: keras.Model,
+    table: Table,
+    orders: Sequence[np.ndarray],
+    batch_size: int,
+    class_weight: Mapping[int, float] | None = None,
 ) -> list[EpochOutcome]:
     """Keras' figures of epochs that take the rows in the given orders."""
     validation = table["X_val"], table["y_val"]
@@ -85,6 +89,7 @@ def fit(
         steps_per_epoch=-(-len(table["y"]) // batch_size),
         shuffle=False,
         validation_data=validation,
+        class_weight=class_weight,
         verbose=0,
     ).history
     # Keras adds the L2 penalty to the validation loss; ours is the predictions' alone, so that
@@ -110,6 +115,21 @@ def test_five_epochs_agree_with_keras_fit(
     model = compiled_keras(config, weights)
     for ours, theirs in zip(outcomes, fit(model, table, orders, 32), strict=True):
         assert ours[:4] == pytest.approx(theirs[:4], rel=0, abs=1e-5)
+    np.testing.assert_allclose(program.weights(), flatten(model.get_weights()), rtol=0, atol=1e-4)
+
+
+def test_weighted_epochs_agree_with_keras_class_weights(table: Table, data: TrainingData) -> None:
+    config = replace(CONFIG, l2_strength=3e-3)
+    program, weights = start(config)
+    weighted = replace(data, train=ResidentRows.place(table["X"], table["y"], (0.6, 2.5)))
+    orders, outcomes = [], []
+    for _ in range(5):
+        orders.append(epoch_order(program.state().updates))
+        outcomes.append(run(program, config, weighted))
+    model = compiled_keras(config, weights)
+    theirs = fit(model, table, orders, 32, class_weight={0: 0.6, 1: 2.5})
+    for ours, keras_figures in zip(outcomes, theirs, strict=True):
+        assert ours[:4] == pytest.approx(keras_figures[:4], rel=0, abs=1e-5)
     np.testing.assert_allclose(program.weights(), flatten(model.get_weights()), rtol=0, atol=1e-4)
 
 
