@@ -143,6 +143,12 @@ def predict(
     delimiter: Annotated[
         str | None, typer.Option(help="Between the cells of a CSV line. Default: the run's.")
     ] = None,
+    contacts: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Predict so many rows positive, the likeliest. Default: by the threshold."
+        ),
+    ] = None,
 ) -> None:
     """Scores a table: probability, rank and decile of every row, in the table's order."""
     with _clear_errors():
@@ -153,7 +159,7 @@ def predict(
         opened = Run.load(run_dir)
         settings = opened.config.data
         frame = read_frame(table, delimiter=delimiter or settings.delimiter, header=settings.header)
-        scores = score_table(opened.model, frame)
+        scores = score_table(opened.model, frame, contacts)
         write_scores(scores, output)
         typer.echo(f"{len(scores):,} rows scored: {output}")
 

@@ -9,7 +9,6 @@ from sklearn.metrics import (
     brier_score_loss,
     confusion_matrix,
     f1_score,
-    precision_recall_curve,
     roc_auc_score,
 )
 
@@ -41,18 +40,6 @@ def log_loss(y: np.ndarray, probabilities: np.ndarray) -> float:
 def accuracy(y: np.ndarray, probabilities: np.ndarray, threshold: float = 0.5) -> float:
     """Share of rows on the right side of the threshold."""
     return float(((probabilities >= threshold) == y).mean())
-
-
-def best_f1_threshold(y: np.ndarray, probabilities: np.ndarray) -> float:
-    """The threshold with the highest F1 of the positive class; the lowest of equals.
-
-    Args:
-        y: int ndarray of shape (n_rows,), 0 or 1, with at least one positive.
-        probabilities: Of class 1, for rows that the model never saw.
-    """
-    precision, recall, thresholds = precision_recall_curve(y, probabilities)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    return float(thresholds[np.argmax(f1[:-1])])
 
 
 def classification_metrics(

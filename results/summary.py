@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from .decisions import decision_cost, decision_words, gains_table
 from .files import read_json, read_parquet, write_json
 from .metrics import bootstrap_intervals, classification_metrics
 from .records import TrialRecord, best_trials, trials_from_frame
@@ -51,7 +52,7 @@ def compute_summary(run: RunDirectory, status: str) -> dict[str, Any]:
             key: ensemble[key] for key in ("members", "oof_log_loss", "oof_roc_auc")
         }
         if run.test_predictions.exists():
-            summary |= _test_part(run, sweep, ensemble)
+            summary |= _test_part(run, sweep, ensemble, summary["dataset"]["rows"])
     return summary
 
 
@@ -125,16 +126,23 @@ def _later_stages(
 
 
 def _test_part(
-    run: RunDirectory, sweep: dict[str, Any], ensemble: dict[str, Any]
+    run: RunDirectory, sweep: dict[str, Any], ensemble: dict[str, Any], n_rows: int
 ) -> dict[str, Any]:
     test = read_parquet(run.test_predictions)
     y = test["target"].to_numpy()
     thresholds = ensemble["thresholds"]
+    decision = sweep["decision"]
     measured = classification_metrics(y, test["ensemble"].to_numpy(), thresholds["ensemble"])
     measured["ci95"] = bootstrap_intervals(
         y, test["ensemble"].to_numpy(), thresholds["ensemble"], seed=sweep["seed"]
     )
     return {
+        "decision": {
+            **decision,
+            "words": decision_words(decision, n_rows),
+            "cost": decision_cost(decision, measured["confusion_matrix"]),
+        },
+        "gains": gains_table(y, test["ensemble"].to_numpy()),
         "test": measured,
         "references": {
             name: classification_metrics(y, test[name].to_numpy(), thresholds[name])

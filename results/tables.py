@@ -148,13 +148,17 @@ def answer(summary: dict[str, Any]) -> str:
     test, strongest = summary["test"], verdicts(summary)[0]
     (_, false_positives), (missed, found) = test["confusion_matrix"]
     called = found + false_positives
+    top, cost = summary["gains"][0], summary["decision"]["cost"]
+    costs = "" if cost is None else f" Its mistakes cost {cost:,.10g}."
     return (
         f"Of {test['rows']:,} test rows the ensemble calls {called:,} positive, and {found:,} of "
         f"them are ({found / max(called, 1):.0%} of its calls are right); it finds {found:,} of "
-        f"the {found + missed:,} positives ({found / (found + missed):.0%}). Ranked by its "
-        f"probability, a positive row stands above a negative one in {test['roc_auc']:.1%} of "
-        f"pairs: {strongest.words} {REFERENCE_TITLES[strongest.reference]} "
-        f"({strongest.roc_auc:.1%}), the strongest reference."
+        f"the {found + missed:,} positives ({found / (found + missed):.0%}).{costs} The tenth of "
+        f"the rows that it ranks highest holds {top['found']:.0%} of the positives, "
+        f"{top['lift']:.1f} times as many as a tenth at random. Ranked by its probability, a "
+        f"positive row stands above a negative one in {test['roc_auc']:.1%} of pairs: "
+        f"{strongest.words} {REFERENCE_TITLES[strongest.reference]} ({strongest.roc_auc:.1%}), the "
+        f"strongest reference."
     )
 
 

@@ -10,12 +10,9 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SerializeAsAny,
-    StrictInt,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -27,121 +24,22 @@ from ..datasets.views import NAMED_SAMPLERS, UNSAMPLED, VIEWS
 from ..trainables.builder import find_module, is_builder, split_reference
 from ..trainables.family import MLP, FamilySpec
 from ..trainables.mlp import HYPERPARAMETERS, MLPConfig
-from .rungs import bracket_sizes, hyperband_levels, rung_levels
+from .sections import (
+    CrossValidationConfig,
+    DataConfig,
+    DecisionConfig,
+    EnsembleConfig,
+    ResourcesConfig,
+    SearchConfig,
+    Section,
+    SplitConfig,
+    TrainingConfig,
+)
 from .space import AnyDomain, Scalar, parse_domain
 from .validation_messages import first_problem
 
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Pattern of names that are folders on every system."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DataConfig(_Section):
-    """Where the table is and what its columns mean, as ``datasets.table.load_table`` takes it."""
-
-    path: Path | None = None
-    target: str | StrictInt | None = None
-    positive: str | int | float | bool | None = None
-    id_columns: tuple[str | StrictInt, ...] | None = None
-    drop: tuple[str | StrictInt, ...] = ()
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    header: bool | None = None
-
-
-class SplitConfig(_Section):
-    """Shares of the validation and test rows."""
-
-    validation: float = Field(default=0.1, gt=0, lt=1)
-    test: float = Field(default=0.1, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _leave_training_rows(self) -> Self:
-        if self.validation + self.test >= 1:
-            raise ValueError("validation and test together must leave training rows")
-        return self
-
-
-class TrainingConfig(_Section):
-    """What every training of the sweep shares."""
-
-    batch_size: int = Field(default=128, ge=1)
-    patience: int = Field(default=5, ge=1)
-
-
-class SearchConfig(_Section):
-    """The search: how many trials a view, how they are drawn, and how they are cut."""
-
-    scheduler: Literal["asha", "asha_stopping", "hyperband", "median", "fifo"] = "asha"
-    searcher: Literal["random", "tpe"] = "random"
-    trials: int | None = Field(default=None, ge=1)
-    max_epochs: int = Field(default=100, ge=1)
-    grace_epochs: int = Field(default=2, ge=1)
-    reduction_factor: int = Field(default=3, ge=2)
-    brackets: int | None = Field(default=None, ge=1)
-    metric: Literal["val_loss"] = "val_loss"
-    max_failures: int = Field(default=3, ge=0)
-    max_failed_share: float = Field(default=0.5, gt=0, le=1)
-    time_budget: float | None = Field(default=None, gt=0)
-
-    @model_validator(mode="after")
-    def _order_budgets(self) -> Self:
-        if self.grace_epochs > self.max_epochs:
-            raise ValueError(
-                f"grace_epochs must not be above max_epochs, got {self.grace_epochs} and "
-                f"{self.max_epochs}"
-            )
-        if (self.brackets or 1) > len(self.levels):
-            raise ValueError(
-                f"brackets must be at most {len(self.levels)}, as many as there are rung levels, "
-                f"got {self.brackets}"
-            )
-        return self
-
-    @property
-    def levels(self) -> tuple[int, ...]:
-        """Rung levels of the bracket that has most of them, in epochs."""
-        levels = hyperband_levels if self.scheduler == "hyperband" else rung_levels
-        return levels(self.grace_epochs, self.max_epochs, self.reduction_factor)
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Trials of each bracket, the most aggressive first; ASHA's are proportions."""
-        if self.scheduler == "hyperband":
-            return bracket_sizes(len(self.levels), self.reduction_factor)[: self.brackets]
-        return bracket_sizes(self.brackets or 1, self.reduction_factor)
-
-    @property
-    def trial_count(self) -> int:
-        """Trials a view, beside the baseline; unless given, Hyperband's brackets once, or 40."""
-        return self.trials or (sum(self.sizes) if self.scheduler == "hyperband" else 40)
-
-    def levels_of(self, bracket: int) -> tuple[int, ...]:
-        """Rung levels of a bracket by its number: each leaves out one level more."""
-        return self.levels[bracket % len(self.sizes) :]
-
-
-class CrossValidationConfig(_Section):
-    """Stratified k-fold of the best ``top_k`` trials of every view."""
-
-    folds: int = Field(default=10, ge=2)
-    top_k: int = Field(default=10, ge=1)
-    stop_share: float = Field(default=0.1, gt=0, lt=1)
-
-
-class EnsembleConfig(_Section):
-    """Greedy selection over out-of-fold predictions."""
-
-    rounds: int = Field(default=50, ge=1)
-
-
-class ResourcesConfig(_Section):
-    """What one trial or fold occupies."""
-
-    cpus: float = Field(default=1, gt=0)
-    gpus: float = Field(default=0, ge=0)
 
 
 _DEFAULT_SPACE: dict[str, Any] = {
@@ -165,7 +63,7 @@ _TRAINING_HYPERPARAMETERS = {"batch_size", "learning_rate"}
 _Domain = Annotated[SerializeAsAny[AnyDomain], BeforeValidator(parse_domain)]
 
 
-class SweepConfig(_Section):
+class SweepConfig(Section):
     """A whole sweep; ``SweepConfig()`` sweeps the embedded demonstration data."""
 
     name: str = Field(default="demonstration", pattern=f"^{RUN_NAME}$")
@@ -181,6 +79,7 @@ class SweepConfig(_Section):
     search: SearchConfig = SearchConfig()
     cross_validation: CrossValidationConfig = CrossValidationConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
+    decision: DecisionConfig = DecisionConfig()
     resources: ResourcesConfig = ResourcesConfig()
     storage: Path = Path("runs")
     seed: int = Field(default=0, ge=0)

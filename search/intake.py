@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ..datasets.errors import InputError
 from ..datasets.splits import check_enough_rows
 from ..datasets.table import Table, load_table, make_table
 from ..datasets.views import neighbours_needed
@@ -37,4 +38,9 @@ def read_table(config: SweepConfig, data: pd.DataFrame | None = None) -> Table:
         stop_share=config.cross_validation.stop_share,
         neighbours=neighbours_needed(config.views),
     )
+    if (contacts := config.decision.contacts) and contacts > len(table.target):
+        raise InputError(
+            f"decision.contacts is {contacts:,}, and the table has {len(table.target):,} rows; "
+            "give the number of rows of such a table that can be contacted"
+        )
     return table

@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from ..trainables.exported import RankingModel
 
 
-def score_table(model: RankingModel, frame: pd.DataFrame) -> pd.DataFrame:
+def score_table(
+    model: RankingModel, frame: pd.DataFrame, contacts: int | None = None
+) -> pd.DataFrame:
     """Probability, rank and decile of every row, in the frame's order.
 
     Args:
         model: The exported model.
         frame: Holds the model's feature columns.
+        contacts: How many rows to call positive; None calls those at the model's threshold.
 
     Returns:
         The id columns the frame has, then ``probability`` of the positive class at the natural
         prior, ``rank`` from 1 for the likeliest (ties in the frame's order), ``decile`` from 1 for
-        the likeliest tenth, and ``predicted``, the label at the model's threshold.
+        the likeliest tenth, and ``predicted``, the label.
 
     Raises:
         InputError: A column is missing or unfit.
@@ -38,7 +41,8 @@ def score_table(model: RankingModel, frame: pd.DataFrame) -> pd.DataFrame:
     scores["rank"] = rank
     scores["decile"] = (rank - 1) * 10 // max(len(frame), 1) + 1
     labels = (model.schema.negative, model.schema.positive)
-    scores["predicted"] = np.where(probability >= model.threshold, labels[1], labels[0])
+    called = probability >= model.threshold if contacts is None else rank <= contacts
+    scores["predicted"] = np.where(called, labels[1], labels[0])
     return scores
 
 

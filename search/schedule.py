@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from ..results.records import UNUSABLE, End, Event, Progress, TrialRecord
 from .competition import Competition
-from .config import SearchConfig
 from .promotion import PromotionAsha, SuccessiveHalving
+from .sections import SearchConfig
 from .stopping import MedianStopping, Stopping, StoppingAsha
 
 COMPETITIONS: dict[str, type[Competition]] = {

@@ -19,7 +19,7 @@ from ..datasets.splits import Fold, Split, stratified_folds, stratified_split
 from ..datasets.table import Table
 from ..results.ensemble import cross_fitted_probabilities, select_greedily
 from ..results.files import read_json, read_parquet, replacing, write_json, write_parquet
-from ..results.metrics import best_f1_threshold, classification_metrics
+from ..results.metrics import classification_metrics
 from ..results.records import (
     SearchRecord,
     TrialRecord,
@@ -41,6 +41,7 @@ from .cross_validation import (
     load_fold,
     prepare_folds,
 )
+from .decision import chosen_threshold
 from .errors import SweepError
 from .experiment import open_pool, run_search, try_family
 from .plan import child_seed, plan_trials
@@ -295,8 +296,9 @@ class Stages:
         # Weights selected on all rows would flatter figures on these rows: cross-fitted ones don't.
         folds = [np.flatnonzero(oof["fold"] == n) for n in range(len(self.folds))]
         honest = cross_fitted_probabilities(probabilities, y, folds, rounds)
-        thresholds = {"ensemble": best_f1_threshold(y, honest)}
-        thresholds |= {name: best_f1_threshold(y, oof[name].to_numpy()) for name in REFERENCES}
+        seen = {"ensemble": honest, **{name: oof[name].to_numpy() for name in REFERENCES}}
+        decision, n_rows = self.config.decision, len(self.table.target)
+        thresholds = {name: chosen_threshold(decision, y, p, n_rows) for name, p in seen.items()}
         # Always saying the commoner class is what this reference stands for.
         thresholds["majority"] = 0.5
         measured = classification_metrics(y, honest, thresholds["ensemble"])

@@ -10,7 +10,6 @@ from evensweep.results import metrics
 from evensweep.results.metrics import (
     INTERVAL_METRICS,
     accuracy,
-    best_f1_threshold,
     bootstrap_intervals,
     classification_metrics,
     log_loss,
@@ -97,28 +96,6 @@ def test_log_losses_of_many_models_at_once() -> None:
     losses = log_losses(np.array([1, 0]), np.array([[0.5, 0.5], [0.25, 0.75]]))
     np.testing.assert_allclose(losses, -np.log([[0.5, 0.5], [0.25, 0.25]]))
     assert log_loss(np.array([1, 0]), np.array([0.25, 0.75])) == pytest.approx(-np.log(0.25))
-
-
-class TestBestF1Threshold:
-    @settings(deadline=None, max_examples=80)
-    @given(scored_rows())
-    def test_no_threshold_is_better(self, rows) -> None:
-        y, p = rows
-
-        def f1(threshold: float) -> float:
-            return reference.f1_score(y, p >= threshold, zero_division=0)
-
-        assert f1(best_f1_threshold(y, p)) == pytest.approx(max(map(f1, p)))
-        assert best_f1_threshold(y, p) in p
-
-    def test_lowest_of_equals(self) -> None:
-        # One called and right of two, or all four called: both have an F1 of 2 / 3.
-        y, p = np.array([1, 0, 0, 1]), np.array([0.9, 0.8, 0.7, 0.1])
-        assert best_f1_threshold(y, p) == 0.1
-
-    def test_literal(self) -> None:
-        # At 0.7 three are called and two of them right: F1 2 / 3; at 0.2, 3 of 7: 0.6.
-        assert best_f1_threshold(Y, P) == 0.7
 
 
 class TestBootstrap:

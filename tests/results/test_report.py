@@ -71,12 +71,16 @@ TRIALS = [
 ]
 
 
+DECISION = {"by": "cost", "false_positive_cost": 1.0, "false_negative_cost": 8.0, "contacts": None}
+
+
 def write_prepared(run):
     run.root.mkdir(parents=True)
     sweep = {
         "protocol": "holdout",
         "views": list(VIEWS),
         "search": {"scheduler": "asha", "searcher": "random"},
+        "decision": DECISION,
         "seed": 3,
     }
     run.sweep.write_text(yaml.safe_dump(sweep), encoding="utf-8")
@@ -226,6 +230,19 @@ def test_every_test_figure_is_the_summarys(complete):
     for row in summary["test"]["confusion_matrix"]:
         for count in row:
             assert f"<b>{count}</b>" in text
+
+
+def test_the_gains_and_the_cost_are_told(complete):
+    _, summary, text = complete
+    gains = text[text.index('id="gains"') :]
+    rows = re.findall(r'<th scope="row">(\d+)</th><td>(\d+)</td><td>(\d+)</td>', gains)
+    assert [tuple(map(int, row)) for row in rows] == [
+        (part["part"], part["rows"], part["positives"]) for part in summary["gains"]
+    ]
+    (_, alarms), (missed, _) = summary["test"]["confusion_matrix"]
+    assert summary["decision"]["cost"] == alarms + 8 * missed
+    assert f"cost {summary['decision']['cost']:,.10g}." in text
+    assert "with the least cost at 1 a false alarm and 8 a missed positive on rows" in text
 
 
 def test_references_have_intervals_that_hold_their_figures(complete):

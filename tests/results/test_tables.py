@@ -65,6 +65,8 @@ SUMMARY: dict[str, Any] = {
             for name in ("roc_auc", "pr_auc", "log_loss", "accuracy", "balanced_accuracy", "f1")
         },
     },
+    "decision": {"by": "f1", "words": "with the best F1", "cost": None},
+    "gains": [{"part": 1, "rows": 140, "positives": 82, "found": 0.41, "lift": 4.1}],
     "references": {
         "majority": {**figures(0.5), "log_loss": 0.44},
         "logistic_regression": {**figures(0.85), "log_loss": 0.3},
@@ -118,6 +120,13 @@ def test_answer_counts_calls_and_finds_by_hand() -> None:
     assert "Of 1,400 test rows the ensemble calls 250 positive, and 150 of them are (60%" in text
     assert "finds 150 of the 200 positives (75%)" in text
     assert "in 91.0% of pairs" in text
+    assert "highest holds 41% of the positives, 4.1 times as many" in text
+    assert "cost" not in text
+
+
+def test_answer_tells_what_mistakes_cost_where_they_have_a_price() -> None:
+    summary = {**SUMMARY, "decision": {**SUMMARY["decision"], "by": "cost", "cost": 1500.5}}
+    assert "Its mistakes cost 1,500.5." in answer(summary)
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,8 @@ def test_unknown_key_is_an_error_that_names_the_nearest(raw: dict, message: str)
         ({"views": []}, "views: it has too few items"),
         ({"views": "smote"}, "views: it must be a list such as [a, b], got 'smote'"),
         ({"views": ["smoot"]}, "views: there is no view 'smoot'; did you mean 'smote'?"),
+        ({"decision": {"by": "cost"}}, "decision: by: cost needs false_positive_cost and false_"),
+        ({"decision": {"contacts": 5}}, "decision: contacts goes with by: contacts, and not with"),
         ({"views": ["nearmis"]}, "views: there is no view 'nearmis'; did you mean 'NearMiss'?"),
         ({"views": ["zzz"]}, "views: there is no view 'zzz'; the views are undersampled, smote"),
         ({"views": ["smote", "smote"]}, "views: a view stands twice"),
