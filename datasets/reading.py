@@ -1,8 +1,11 @@
-"""Reads a CSV or Parquet file into a raw frame, and says in one sentence why it can't."""
+"""Reads a CSV or Parquet file into raw frames, and says in one sentence why it can't."""
 
 import csv
 import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -23,6 +26,56 @@ def read_frame(path: Path, *, delimiter: str = ",", header: bool | None = None) 
     Raises:
         InputError: The file is missing, empty, not readable as a table, or has no rows.
     """
+    _check_file(path, delimiter)
+    if _is_parquet(path):
+        with _parquet_errors(path):
+            frame = _with_text_names(pd.read_parquet(path))
+    else:
+        layout = _csv_layout(path, delimiter, header)
+        with _csv_errors(path, layout):
+            frame = pd.read_csv(path, **layout, low_memory=False)
+    if frame.empty:
+        raise _without_rows(path)
+    return frame
+
+
+def read_chunks(
+    path: Path,
+    *,
+    delimiter: str = ",",
+    header: bool | None = None,
+    columns: Collection[str] | None = None,
+    texts: Collection[str] = (),
+    rows: int = 50_000,
+) -> Iterator[pd.DataFrame]:
+    """The file's columns piece by piece, so that it may be of any size.
+
+    Args:
+        path: As for :func:`read_frame`, like the next two.
+        delimiter: Separates the cells of a CSV line.
+        header: Whether the first CSV line holds names.
+        columns: Names of the columns to read, where there are such; None reads all.
+        texts: Names of a CSV's columns that are text, whatever they look like in a piece.
+        rows: Of a piece at most. Its index counts on from the piece before.
+
+    Raises:
+        InputError: As for :func:`read_frame`; of a row, when its piece comes.
+    """
+    _check_file(path, delimiter)
+    if _is_parquet(path):
+        pieces = _parquet_pieces(path, columns, rows)
+    else:
+        pieces = _csv_pieces(path, _csv_layout(path, delimiter, header), columns, texts, rows)
+    done = 0
+    for piece in pieces:
+        piece.index = pd.RangeIndex(done, done + len(piece))
+        done += len(piece)
+        yield piece
+    if not done:
+        raise _without_rows(path)
+
+
+def _check_file(path: Path, delimiter: str) -> None:
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise InputError(
             f"the delimiter must be one character, and no quote or line break, got {delimiter!r}"
@@ -37,49 +90,90 @@ def read_frame(path: Path, *, delimiter: str = ",", header: bool | None = None) 
         raise InputError(f"{path} is a folder; give the table's file itself as data.path")
     if size == 0:
         raise InputError(f"{path} is empty; give a table with a header and rows")
-    is_parquet = path.suffix.casefold() == ".parquet"
-    frame = _read_parquet(path) if is_parquet else _read_csv(path, delimiter, header)
-    if frame.empty:
-        raise InputError(f"{path} has a header but no rows; give a table with rows")
-    return frame
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _without_rows(path: Path) -> InputError:
+    return InputError(f"{path} has a header but no rows; give a table with rows")
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.casefold() == ".parquet"
+
+
+def _parquet_pieces(
+    path: Path, columns: Collection[str] | None, rows: int
+) -> Iterator[pd.DataFrame]:
+    from pyarrow.parquet import ParquetFile
+
+    with _parquet_errors(path), ParquetFile(path) as file:
+        there = file.schema_arrow.names
+        wanted = [name for name in there if columns is None or name in columns]
+        for batch in file.iter_batches(batch_size=rows, columns=wanted):
+            yield _with_text_names(batch.to_pandas())
+
+
+@contextmanager
+def _parquet_errors(path: Path) -> Iterator[None]:
     try:
-        frame = pd.read_parquet(path)
+        yield
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} can't be read as Parquet ({reason}); write it again") from error
+
+
+def _with_text_names(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.set_axis([str(name) for name in frame.columns], axis="columns")
 
 
-def _read_csv(path: Path, delimiter: str, header: bool | None) -> pd.DataFrame:
+def _csv_layout(path: Path, delimiter: str, header: bool | None) -> dict[str, Any]:
+    """How pandas is to read a CSV file, which is checked to be one."""
     first = _first_cells(path, delimiter)
     if header is None:
         header = not all(_is_number_or_empty(cell) for cell in first)
     names = first if header else [f"column_{position}" for position in range(len(first))]
     _check_names(path, names, delimiter)
     _check_text(path)
+    return {
+        "sep": delimiter,
+        "header": None,
+        "names": names,
+        "skiprows": 1 if header else 0,
+        "encoding": "utf-8-sig",
+        # A longer line must be an error, not an index column.
+        "index_col": False,
+        "on_bad_lines": "error",
+    }
+
+
+def _csv_pieces(
+    path: Path,
+    layout: dict[str, Any],
+    columns: Collection[str] | None,
+    texts: Collection[str],
+    rows: int,
+) -> Iterator[pd.DataFrame]:
+    names = layout["names"]
+    # Given any, pandas finds no fault with a line that is too long.
+    wanted = None if columns is None else [name for name in names if name in columns]
+    types = {name: "str" for name in wanted or names if name in texts}
+    with (
+        _csv_errors(path, layout),
+        pd.read_csv(path, **layout, usecols=wanted, dtype=types, chunksize=rows) as pieces,
+    ):
+        yield from pieces
+
+
+@contextmanager
+def _csv_errors(path: Path, layout: dict[str, Any]) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # Only a warning when it is the first row that is longer than the header.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                path,
-                sep=delimiter,
-                header=None,
-                names=names,
-                skiprows=1 if header else 0,
-                encoding="utf-8-sig",
-                # A longer line must be an error, not an index column.
-                index_col=False,
-                on_bad_lines="error",
-                low_memory=False,
-            )
+            yield
     except pd.errors.ParserWarning as error:
         raise InputError(
-            f"{path} has more cells in its first row than the {len(names)} names of its header; "
-            "mend the row or the header"
+            f"{path} has more cells in its first row than the {len(layout['names'])} names of its "
+            "header; mend the row or the header"
         ) from error
     except pd.errors.ParserError as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
@@ -87,7 +181,7 @@ def _read_csv(path: Path, delimiter: str, header: bool | None) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         raise _not_utf8(path, error) from error
     except pd.errors.EmptyDataError as error:
-        raise InputError(f"{path} has a header but no rows; give a table with rows") from error
+        raise _without_rows(path) from error
 
 
 def _first_cells(path: Path, delimiter: str) -> list[str]:

@@ -344,13 +344,20 @@ def _to_float(values: pd.Series, column: Column, source: str) -> np.ndarray:
         row = int(bad.argmax())
         raise InputError(
             f"{source}: the {column.kind} column '{column.name}' holds the text "
-            f"{str(values.iloc[row])!r} in row {row + 1}"
+            f"{str(values.iloc[row])!r} in row {_row_number(values, row)}"
             f"{f' and in {bad.sum() - 1} more' if bad.sum() > 1 else ''}; mend it or leave it empty"
         )
     infinite = np.abs(result) > np.finfo(np.float32).max
     if infinite.any():
         raise InputError(
             f"{source}: column '{column.name}' is infinite (above 3.4e38) in {infinite.sum()} rows "
-            f"(first: row {int(infinite.argmax()) + 1}); replace these values or leave them empty"
+            f"(first: row {_row_number(values, int(infinite.argmax()))}); replace these values or "
+            "leave them empty"
         )
     return result
+
+
+def _row_number(values: pd.Series, position: int) -> int:
+    """From 1; in a table that is read piece by piece, the index counts on."""
+    counted = isinstance(values.index, pd.RangeIndex)
+    return (int(values.index[position]) if counted else position) + 1

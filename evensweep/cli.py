@@ -135,7 +135,9 @@ def report(run_dir: RunDir) -> None:
 
 @app.command()
 def predict(
-    run_dir: RunDir,
+    run_dir: Annotated[
+        Path, typer.Argument(metavar="RUN_DIR", help="The run's folder, or a copy of its model/.")
+    ],
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV or Parquet to score.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="CSV or Parquet to write.")
@@ -152,16 +154,31 @@ def predict(
 ) -> None:
     """Scores a table: probability, rank and decile of every row, in the table's order."""
     with _clear_errors():
-        from .datasets.reading import read_frame
-        from .search.prediction import score_table, write_scores
-        from .search.run import Run
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
-        opened = Run.load(run_dir)
-        settings = opened.config.data
-        frame = read_frame(table, delimiter=delimiter or settings.delimiter, header=settings.header)
-        scores = score_table(opened.model, frame, contacts)
-        write_scores(scores, output)
-        typer.echo(f"{len(scores):,} rows scored: {output}")
+        from .search.prediction import score_file
+        from .search.run import open_model
+
+        model, settings = open_model(run_dir)
+        with Progress(
+            SpinnerColumn(),
+            "{task.completed:,} rows scored",
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        ) as progress:
+            task = progress.add_task("rows", total=None)
+            rows = score_file(
+                model,
+                table,
+                output,
+                delimiter=delimiter or settings.delimiter,
+                header=settings.header,
+                contacts=contacts,
+                on_rows=lambda n: progress.advance(task, n),
+            )
+        typer.echo(f"{rows:,} rows scored: {output}")
 
 
 @app.command()

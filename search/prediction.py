@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,57 +12,121 @@ import numpy as np
 import pandas as pd
 
 from ..datasets.errors import InputError
+from ..datasets.reading import read_chunks
+from ..datasets.schema import ColumnKind
 from ..results.files import replacing
 
 if TYPE_CHECKING:
     from ..trainables.exported import RankingModel
 
 
-def score_table(
-    model: RankingModel, frame: pd.DataFrame, contacts: int | None = None
-) -> pd.DataFrame:
-    """Probability, rank and decile of every row, in the frame's order.
+def score_file(
+    model: RankingModel,
+    table: Path,
+    output: Path,
+    *,
+    delimiter: str = ",",
+    header: bool | None = None,
+    contacts: int | None = None,
+    on_rows: Callable[[int], None] = lambda rows: None,
+) -> int:
+    """Scores a table of any size, in its order, a piece after another.
+
+    A row's line holds the id columns that the table has, and what :func:`ranking` tells of it.
 
     Args:
         model: The exported model.
-        frame: Holds the model's feature columns.
+        table: CSV or Parquet; see :func:`~evensweep.datasets.reading.read_frame`.
+        output: Written as Parquet if it is called so, else as CSV.
+        delimiter: Separates the cells of a CSV line.
+        header: Whether the first CSV line holds names.
+        contacts: As for :func:`ranking`.
+        on_rows: Called with the number of rows as each piece of them is scored.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        InputError: The table can't be read, a column is missing or unfit, or the output can't be
+            written.
+    """
+    categories = [c.name for c in model.schema.columns if c.kind is ColumnKind.CATEGORICAL]
+    texts = {*model.schema.id_columns, *categories}
+    read = partial(read_chunks, table, delimiter=delimiter, header=header, texts=texts)
+    parts, ids = [], []
+    for piece in read():
+        parts.append(model.predict_proba(piece)[:, 1])
+        ids = [name for name in model.schema.id_columns if name in piece]
+        on_rows(len(piece))
+    scores = ranking(model, np.concatenate(parts), contacts)
+    # A rank needs all rows, so the ids come in a second reading: they may be larger than memory.
+    lengths = map(len, parts)
+    pieces = read(columns=ids) if ids else (pd.DataFrame(index=range(n)) for n in lengths)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(output) as temporary, _writer(temporary, output.suffix) as write:
+            done = 0
+            for piece in pieces:
+                part = scores.iloc[done : done + len(piece)].reset_index(drop=True)
+                write(pd.concat([piece.reset_index(drop=True), part], axis=1))
+                done += len(piece)
+    except OSError as error:
+        raise InputError(
+            f"{output} can't be written ({error.strerror}); choose another -o"
+        ) from error
+    return len(scores)
+
+
+def ranking(
+    model: RankingModel, probability: np.ndarray, contacts: int | None = None
+) -> pd.DataFrame:
+    """What rows' probabilities make of them.
+
+    Args:
+        model: The exported model.
+        probability: Of the positive class at the natural prior, float64 of shape (n_rows,).
         contacts: How many rows to call positive; None calls those at the model's threshold.
 
     Returns:
-        The id columns the frame has, then ``probability`` of the positive class at the natural
-        prior, ``rank`` from 1 for the likeliest (ties in the frame's order), ``decile`` from 1 for
-        the likeliest tenth, and ``predicted``, the label.
-
-    Raises:
-        InputError: A column is missing or unfit.
+        A row a row: ``probability``, ``rank`` from 1 for the likeliest (ties in the rows' order),
+        ``decile`` from 1 for the likeliest tenth, and ``predicted``, the label.
     """
-    probability = model.predict_proba(frame)[:, 1]
-    rank = np.empty(len(frame), np.int64)
-    rank[np.argsort(-probability, kind="stable")] = np.arange(1, len(frame) + 1)
-    scores = frame[[name for name in model.schema.id_columns if name in frame]].copy()
-    scores["probability"] = probability
-    scores["rank"] = rank
-    scores["decile"] = (rank - 1) * 10 // max(len(frame), 1) + 1
-    labels = (model.schema.negative, model.schema.positive)
+    n_rows = len(probability)
+    rank = np.empty(n_rows, np.int64)
+    rank[np.argsort(-probability, kind="stable")] = np.arange(1, n_rows + 1)
     called = probability >= model.threshold if contacts is None else rank <= contacts
-    scores["predicted"] = np.where(called, labels[1], labels[0])
-    return scores
+    return pd.DataFrame(
+        {
+            "probability": probability,
+            "rank": rank,
+            "decile": (rank - 1) * 10 // max(n_rows, 1) + 1,
+            "predicted": np.where(called, model.schema.positive, model.schema.negative),
+        }
+    )
 
 
-def write_scores(scores: pd.DataFrame, path: Path) -> None:
-    """Writes scores as Parquet if the file is called so, else as CSV.
+@contextmanager
+def _writer(path: Path, suffix: str) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Writes frames with the same columns one after another into one file."""
+    if suffix.casefold() != ".parquet":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            yield lambda frame: frame.to_csv(file, index=False, header=file.tell() == 0)
+        return
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
 
-    Raises:
-        InputError: The file can't be written.
-    """
+    writers: list[ParquetWriter] = []
+
+    def write(frame: pd.DataFrame) -> None:
+        # An integer column is one of floats in a piece with gaps, so the first piece's types hold.
+        schema = writers[0].schema if writers else None
+        content = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        if not writers:
+            writers.append(ParquetWriter(path, content.schema))
+        writers[0].write_table(content)
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            if path.suffix == ".parquet":
-                scores.to_parquet(temporary, index=False)
-            else:
-                scores.to_csv(temporary, index=False)
-    except OSError as error:
-        raise InputError(
-            f"{path} can't be written ({error.strerror}); choose another -o"
-        ) from error
+        yield write
+    finally:
+        for writer in writers:
+            writer.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ..datasets.errors import InputError
 from ..results.files import read_json, read_parquet
 from ..results.records import SearchRecord, TrialRecord, trials_from_frame
 from ..results.run_directory import RunDirectory
 from .config import SweepConfig
 from .plan import plan_trials
+from .sections import DataConfig
 
 if TYPE_CHECKING:
     from ..trainables.exported import RankingModel
@@ -109,5 +112,25 @@ class Run:
             InputError: The run has no model yet.
         """
         from ..trainables.exported import RankingModel
+        from ..trainables.family import load_family
 
+        with suppress(InputError):  # where a builder's module has gone, the model may not need it
+            load_family(self.config.family)  # for a model of layers that this registers
         return RankingModel.load(self.directory.model)
+
+
+def open_model(folder: Path) -> tuple[RankingModel, DataConfig]:
+    """A run's exported model, and how the run read its table.
+
+    Args:
+        folder: The run directory, or the folder ``model/`` of one, wherever it is.
+
+    Raises:
+        InputError: There is neither.
+    """
+    from ..trainables.exported import MANIFEST, RankingModel
+
+    if (folder / MANIFEST).is_file():
+        return RankingModel.load(folder), DataConfig()
+    run = Run.load(folder)
+    return run.model, run.config.data

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from evensweep.datasets.errors import InputError, nearest
-from evensweep.datasets.reading import read_frame
+from evensweep.datasets.reading import read_chunks, read_frame
 
 
 @pytest.fixture
@@ -149,3 +149,48 @@ def test_nearest_ignores_case_and_stays_silent_about_strangers() -> None:
     assert nearest("PURCHASED", ["Purchased_Again", "age"]) == "; did you mean 'Purchased_Again'?"
     assert nearest("xyz", ["trials", "seed"]) == ""
     assert nearest("x", []) == ""
+
+
+class TestChunks:
+    TABLE = pd.DataFrame(
+        {"code": ["007", "8", "x", "10", "11"], "n": [1, 2, np.nan, 4, 5], "flag": [1, 0, 1, 1, 0]}
+    )
+
+    def test_pieces_are_the_whole_in_order(self, write) -> None:
+        path = write(self.TABLE.to_csv(index=False))
+        pieces = list(read_chunks(path, rows=2, texts={"code"}))
+        assert [len(piece) for piece in pieces] == [2, 2, 1]
+        assert [piece.index[0] for piece in pieces] == [0, 2, 4]
+        pd.testing.assert_frame_equal(pd.concat(pieces), read_frame(path), check_dtype=False)
+        assert pieces[0]["code"].tolist() == ["007", "8"]
+        assert pieces[2]["code"].tolist() == ["11"]
+
+    def test_parquet_pieces_are_the_whole_in_order(self, tmp_path: Path) -> None:
+        path = tmp_path / "table.parquet"
+        self.TABLE.to_parquet(path)
+        pieces = list(read_chunks(path, rows=2))
+        assert [piece.index[0] for piece in pieces] == [0, 2, 4]
+        pd.testing.assert_frame_equal(pd.concat(pieces), read_frame(path), check_dtype=False)
+
+    @pytest.mark.parametrize("kind", ["csv", "parquet"])
+    def test_some_columns_alone(self, tmp_path: Path, kind: str) -> None:
+        path = tmp_path / f"table.{kind}"
+        self.TABLE.to_parquet(path) if kind == "parquet" else self.TABLE.to_csv(path, index=False)
+        pieces = list(read_chunks(path, columns=["flag", "code", "missing"], rows=3))
+        assert [list(piece) for piece in pieces] == [["code", "flag"]] * 2
+
+    def test_a_headerless_file_has_positions(self, write) -> None:
+        [piece] = read_chunks(write("1,2\n3,4\n"))
+        assert piece.to_dict("list") == {"column_0": [1, 3], "column_1": [2, 4]}
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("a,b\n", "has a header but no rows"),
+            ("a,b\n1,2\n3,4\n5,6,7\n", "line 4"),
+            ("a,b\n1,2,3\n", "first row"),
+        ],
+    )
+    def test_a_bad_file_is_told_as_ever(self, write, content: str, message: str) -> None:
+        with pytest.raises(InputError, match=message):
+            list(read_chunks(write(content), rows=2))
