@@ -1,6 +1,6 @@
 """Greedy ensemble selection with replacement over out-of-fold predictions. Pure NumPy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,13 @@ class Selection:
     losses: tuple[float, ...]
 
 
-def select_greedily(probabilities: np.ndarray, y: np.ndarray, rounds: int) -> Selection:
+Choose = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Weights, summing to 1, from candidates' probabilities and labels as :func:`select_greedily`."""
+
+
+def select_greedily(
+    probabilities: np.ndarray, y: np.ndarray, rounds: int, sorted_start: int = 0
+) -> Selection:
     """Adds, round by round, the candidate that lowers the averaged prediction's log loss most.
 
     A candidate can be added again, which gives it weight (Caruana et al., "Ensemble Selection from
@@ -34,34 +40,86 @@ def select_greedily(probabilities: np.ndarray, y: np.ndarray, rounds: int) -> Se
         probabilities: float ndarray of shape (n_candidates, n_rows), out-of-fold, of class 1.
         y: int ndarray of shape (n_rows,), 0 or 1.
         rounds: Rounds to try, at least 1.
+        sorted_start: Rounds, of these, that add the best single candidates in their order, which
+            the same paper does against overfitting.
     """
+    singles = np.argsort(log_losses(y, probabilities).mean(axis=1), kind="stable")
     total = np.zeros(probabilities.shape[1])
     path: list[int] = []
     losses: list[float] = []
     for size in range(1, rounds + 1):
-        trial_losses = log_losses(y, (total + probabilities) / size).mean(axis=1)
+        added: Sequence[int] = range(len(probabilities))
+        if size <= min(sorted_start, len(singles)):
+            added = [int(singles[size - 1])]
+        trial_losses = log_losses(y, (total + probabilities[added]) / size).mean(axis=1)
         best = int(np.argmin(trial_losses))
-        total += probabilities[best]
-        path.append(best)
+        total += probabilities[added[best]]
+        path.append(added[best])
         losses.append(float(trial_losses[best]))
     kept = path[: int(np.argmin(losses)) + 1]
     weights = np.bincount(kept, minlength=len(probabilities)) / len(kept)
     return Selection(weights, tuple(kept), tuple(losses))
 
 
-def cross_fitted_probabilities(
-    probabilities: np.ndarray, y: np.ndarray, folds: Sequence[np.ndarray], rounds: int
+def bagged_weights(
+    probabilities: np.ndarray,
+    y: np.ndarray,
+    *,
+    rounds: int,
+    sorted_start: int,
+    bags: int,
+    seed: int,
 ) -> np.ndarray:
-    """The ensemble's predictions with weights that never saw the row they predict.
+    """Mean weights of greedy selections, each among a random half of the candidates.
 
-    For every fold the weights are selected on the other folds' rows, so that figures computed from
-    the result are not flattered by the selection.
+    Against overfitting where candidates are many (Caruana et al. 2004, bagged ensemble selection).
+
+    Args:
+        probabilities: As for :func:`select_greedily`.
+        y: As for :func:`select_greedily`.
+        rounds: Of each selection.
+        sorted_start: Of each selection.
+        bags: Selections; 0 makes one among all candidates.
+        seed: Of the random halves.
+
+    Returns:
+        float64 ndarray of shape (n_candidates,), summing to 1.
+    """
+    if not bags:
+        return select_greedily(probabilities, y, rounds, sorted_start).weights
+    rng, count = np.random.default_rng(seed), len(probabilities)
+    weights = np.zeros(count)
+    for _ in range(bags):
+        bag = np.sort(rng.choice(count, -(-count // 2), replace=False))
+        weights[bag] += select_greedily(probabilities[bag], y, rounds, sorted_start).weights
+    return weights / bags
+
+
+def best_average(count: int) -> Choose:
+    """Chooses the plain average of so many single candidates with the lowest log losses."""
+
+    def choose(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
+        best = np.argsort(log_losses(y, probabilities).mean(axis=1), kind="stable")[:count]
+        weights = np.zeros(len(probabilities))
+        weights[best] = 1 / len(best)
+        return weights
+
+    return choose
+
+
+def cross_fitted_probabilities(
+    probabilities: np.ndarray, y: np.ndarray, folds: Sequence[np.ndarray], choose: Choose
+) -> np.ndarray:
+    """An ensemble's predictions with weights that never saw the row they predict.
+
+    For every fold the weights are chosen on the other folds' rows, so that figures computed from
+    the result are not flattered by the choice.
 
     Args:
         probabilities: float ndarray of shape (n_candidates, n_rows), out-of-fold.
         y: int ndarray of shape (n_rows,), 0 or 1.
         folds: Disjoint column positions that together are all columns.
-        rounds: Rounds of each selection.
+        choose: Gives the weights.
 
     Returns:
         float64 ndarray of shape (n_rows,).
@@ -69,6 +127,5 @@ def cross_fitted_probabilities(
     result = np.empty(probabilities.shape[1])
     for fold in folds:
         others = np.setdiff1d(np.arange(probabilities.shape[1]), fold)
-        selection = select_greedily(probabilities[:, others], y[others], rounds)
-        result[fold] = selection.weights @ probabilities[:, fold]
+        result[fold] = choose(probabilities[:, others], y[others]) @ probabilities[:, fold]
     return result

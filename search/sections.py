@@ -112,6 +112,8 @@ class EnsembleConfig(Section):
     """Greedy selection over out-of-fold predictions."""
 
     rounds: int = Field(default=50, ge=1)
+    sorted_start: int = Field(default=0, ge=0)
+    bags: int = Field(default=0, ge=0)
 
 
 class ResourcesConfig(Section):

@@ -17,9 +17,7 @@ from ..datasets.errors import InputError
 from ..datasets.preparation import Prepared, prepare
 from ..datasets.splits import Fold, Split, stratified_folds, stratified_split
 from ..datasets.table import Table
-from ..results.ensemble import cross_fitted_probabilities, select_greedily
 from ..results.files import read_json, read_parquet, replacing, write_json, write_parquet
-from ..results.metrics import classification_metrics
 from ..results.records import (
     SearchRecord,
     TrialRecord,
@@ -41,12 +39,12 @@ from .cross_validation import (
     load_fold,
     prepare_folds,
 )
-from .decision import chosen_threshold
 from .errors import SweepError
 from .experiment import open_pool, run_search, try_family
 from .plan import child_seed, plan_trials
 from .pool import TrainingPool
 from .progress import Display
+from .selection import select_ensemble
 from .stage import Stage, StageName
 
 log = logging.getLogger(__name__)
@@ -288,38 +286,11 @@ class Stages:
 
     def _select(self) -> None:
         oof = read_parquet(self.run.oof_predictions)
-        candidates = self._candidates()
-        y = oof["target"].to_numpy()
-        probabilities = oof[[t.id for t in candidates]].to_numpy().T
-        rounds = self.config.ensemble.rounds
-        selection = select_greedily(probabilities, y, rounds)
-        # Weights selected on all rows would flatter figures on these rows: cross-fitted ones don't.
-        folds = [np.flatnonzero(oof["fold"] == n) for n in range(len(self.folds))]
-        honest = cross_fitted_probabilities(probabilities, y, folds, rounds)
-        seen = {"ensemble": honest, **{name: oof[name].to_numpy() for name in REFERENCES}}
-        decision, n_rows = self.config.decision, len(self.table.target)
-        thresholds = {name: chosen_threshold(decision, y, p, n_rows) for name, p in seen.items()}
-        # Always saying the commoner class is what this reference stands for.
-        thresholds["majority"] = 0.5
-        measured = classification_metrics(y, honest, thresholds["ensemble"])
-        oof["ensemble"] = honest
-        write_parquet(self.run.oof_predictions, oof)
-        write_json(
-            self.run.ensemble,
-            {
-                "members": [
-                    {"trial": t.id, "view": t.view, "weight": float(weight)}
-                    for t, weight in zip(candidates, selection.weights, strict=True)
-                    if weight > 0
-                ],
-                "oof_log_loss": measured["log_loss"],
-                "oof_roc_auc": measured["roc_auc"],
-                "oof_metrics": measured,
-                "thresholds": thresholds,
-                "path": [candidates[i].id for i in selection.path],
-                "path_losses": list(selection.losses),
-            },
+        content, oof["ensemble"] = select_ensemble(
+            self.config, self._candidates(), oof, len(self.table.target)
         )
+        write_parquet(self.run.oof_predictions, oof)
+        write_json(self.run.ensemble, content)
 
     def _export(self) -> None:
         ensemble = read_json(self.run.ensemble)

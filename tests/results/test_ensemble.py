@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evensweep.results.ensemble import cross_fitted_probabilities, select_greedily
+from evensweep.results.ensemble import (
+    bagged_weights,
+    best_average,
+    cross_fitted_probabilities,
+    select_greedily,
+)
 from evensweep.results.metrics import log_loss, log_losses
 
 Y = np.array([1, 1, 0, 0])
@@ -91,6 +96,10 @@ def test_every_round_adds_the_best_candidate_and_weights_count_them(problem, rou
     assert min(selection.losses) <= log_losses(y, candidates).mean(axis=1).min() + 1e-12
 
 
+def greedy(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return select_greedily(probabilities, y, rounds=10).weights
+
+
 class TestCrossFitting:
     rng = np.random.default_rng(0)
     y = rng.permutation(np.repeat([1, 0], [20, 40]))
@@ -98,7 +107,7 @@ class TestCrossFitting:
     folds = tuple(np.array_split(rng.permutation(60), 5))
 
     def predicted(self, y: np.ndarray) -> np.ndarray:
-        return cross_fitted_probabilities(self.candidates, y, self.folds, rounds=10)
+        return cross_fitted_probabilities(self.candidates, y, self.folds, greedy)
 
     def test_labels_of_a_fold_do_not_reach_its_own_predictions(self) -> None:
         reference, others_moved = self.predicted(self.y), False
@@ -136,3 +145,51 @@ def test_selection_does_not_depend_on_what_was_selected_before() -> None:
     runs = [select_greedily(candidates, y, 6) for _ in range(2)]
     assert runs[0].path == runs[1].path
     assert runs[0].losses == runs[1].losses
+
+
+RNG = np.random.default_rng(3)
+MANY_Y = RNG.permutation(np.repeat([1, 0], [30, 90]))
+MANY = np.clip(RNG.normal(0.25 + 0.3 * MANY_Y, 0.25, (12, 120)), 0.02, 0.98)
+SINGLES = np.argsort(log_losses(MANY_Y, MANY).mean(axis=1))
+
+
+@pytest.mark.parametrize("start", [1, 3, 12])
+def test_a_sorted_start_adds_the_best_singles_in_their_order(start: int) -> None:
+    losses = select_greedily(MANY, MANY_Y, rounds=start, sorted_start=start).losses
+    for size in range(1, start + 1):
+        average = MANY[SINGLES[:size]].mean(axis=0)
+        assert losses[size - 1] == pytest.approx(log_loss(MANY_Y, average))
+    longer = select_greedily(MANY, MANY_Y, rounds=start + 5, sorted_start=start)
+    assert longer.losses[:start] == losses
+    assert longer.losses[start] <= log_losses(MANY_Y, MANY).mean(axis=1).max()
+
+
+def test_a_sorted_start_ends_with_the_candidates() -> None:
+    assert len(select_greedily(MANY, MANY_Y, rounds=15, sorted_start=99).losses) == 15
+
+
+def test_bags_spread_the_weight_and_depend_on_their_seed() -> None:
+    settings = {"rounds": 10, "sorted_start": 0, "bags": 20}
+    weights = bagged_weights(MANY, MANY_Y, **settings, seed=1)
+    assert weights.sum() == pytest.approx(1)
+    assert (weights > 0).sum() > (greedy(MANY, MANY_Y) > 0).sum()
+    np.testing.assert_array_equal(weights, bagged_weights(MANY, MANY_Y, **settings, seed=1))
+    assert not np.array_equal(weights, bagged_weights(MANY, MANY_Y, **settings, seed=2))
+
+
+def test_one_bag_holds_half_of_the_candidates() -> None:
+    weights = bagged_weights(MANY[:5], MANY_Y, rounds=50, sorted_start=3, bags=1, seed=1)
+    assert 1 <= (weights > 0).sum() <= 3
+
+
+def test_no_bags_are_one_selection_among_all() -> None:
+    weights = bagged_weights(MANY, MANY_Y, rounds=10, sorted_start=0, bags=0, seed=1)
+    np.testing.assert_array_equal(weights, greedy(MANY, MANY_Y))
+
+
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_simple_choices_average_the_best_singles(count: int) -> None:
+    weights = best_average(count)(MANY, MANY_Y)
+    assert weights.sum() == pytest.approx(1)
+    assert set(np.flatnonzero(weights)) == set(SINGLES[:count])
+    assert set(weights[weights > 0]) == {1 / count}

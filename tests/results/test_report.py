@@ -151,6 +151,11 @@ def write_tested(run):
             ],
             "oof_log_loss": 0.305,
             "oof_roc_auc": 0.87,
+            "bags": 20,
+            "comparison": {
+                "ensemble": {"log_loss": 0.305, "roc_auc": 0.87, "pr_auc": 0.6},
+                "best trial": {"log_loss": 0.3111, "roc_auc": 0.8612, "pr_auc": 0.59},
+            },
             "thresholds": {"ensemble": 0.3, **dict.fromkeys(REFERENCES, 0.4)},
             "path": [best[1], best[0], best[1], best[1]],
             "path_losses": [0.32, 0.31, 0.308, 0.302, 0.303],
@@ -243,6 +248,13 @@ def test_the_gains_and_the_cost_are_told(complete):
     assert summary["decision"]["cost"] == alarms + 8 * missed
     assert f"cost {summary['decision']['cost']:,.10g}." in text
     assert "with the least cost at 1 a false alarm and 8 a missed positive on rows" in text
+
+
+def test_the_ensemble_stands_beside_simpler_choices(complete):
+    text = complete[2]
+    row = '<th scope="row">best trial</th><td>0.3111</td><td>0.8612</td><td>0.5900</td>'
+    assert row in text[text.index('id="comparison"') :]
+    assert "the mean of 20 selections" in text
 
 
 def test_references_have_intervals_that_hold_their_figures(complete):
