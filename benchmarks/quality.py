@@ -20,7 +20,7 @@ from evensweep.cluster.session import ray_session
 from evensweep.presets import preset_paths
 from evensweep.search.config import override, read_yaml
 
-METRICS = ("roc_auc", "pr_auc", "log_loss", "accuracy", "f1")
+METRICS = ("roc_auc", "pr_auc", "log_loss", "ece", "accuracy", "f1")
 
 
 def main() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .calibration import compute_calibration
 from .curves import (
     CURVE_MODELS,
-    compute_calibration,
     compute_gains,
     compute_precision_recall,
     compute_roc,
@@ -112,12 +112,14 @@ def _test_pictures(run: RunDirectory, summary: dict[str, Any]) -> Iterator[Pictu
         f"positives; the highest fifth holds {found(0.2):.0%}.",
         png_bytes(ax),
     )
-    ax = plot_calibration({name: compute_calibration(y, p) for name, p in models.items()})
+    bins = {name: compute_calibration(y, p) for name, p in models.items()}
+    ax = plot_calibration(bins)
     yield Picture(
         "test",
         "test-calibration",
         "On the grey line a probability can be taken at its word; below it the model promises "
-        "too much. Vertical bars: 95% intervals of the ensemble's bins.",
+        "too much. Vertical bars: 95% intervals of the ensemble's bins. On average they lie "
+        f"{bins['ensemble'].error:.3f} off the line (expected calibration error).",
         png_bytes(ax),
     )
 

@@ -12,6 +12,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from .calibration import compute_calibration
+
 INTERVAL_METRICS = (
     "accuracy", "log_loss", "roc_auc", "pr_auc", "balanced_accuracy", "f1", "brier",
 )  # fmt: skip
@@ -53,8 +55,8 @@ def classification_metrics(
         threshold: Rows at or above it are called positive.
 
     Returns:
-        ``rows``, the figures of :data:`INTERVAL_METRICS`, ``threshold`` and ``confusion_matrix``
-        as [[tn, fp], [fn, tp]].
+        ``rows``, the figures of :data:`INTERVAL_METRICS`, the expected calibration error ``ece``,
+        ``threshold`` and ``confusion_matrix`` as [[tn, fp], [fn, tp]].
     """
     predicted = (probabilities >= threshold).astype(int)
     return {
@@ -66,6 +68,7 @@ def classification_metrics(
         "balanced_accuracy": float(balanced_accuracy_score(y, predicted)),
         "f1": float(f1_score(y, predicted, zero_division=0)),
         "brier": float(brier_score_loss(y, probabilities)),
+        "ece": compute_calibration(y, probabilities).error,
         "threshold": float(threshold),
         "confusion_matrix": confusion_matrix(y, predicted, labels=[0, 1]).tolist(),
     }

@@ -17,7 +17,7 @@ from evensweep.search.run import Run
 from evensweep.search.sweep import Sweep, resume
 
 TEST_METRICS = {
-    "rows", "accuracy", "log_loss", "roc_auc", "pr_auc", "balanced_accuracy", "f1", "brier",
+    "rows", "accuracy", "log_loss", "roc_auc", "pr_auc", "balanced_accuracy", "f1", "brier", "ece",
     "threshold", "confusion_matrix",
 }  # fmt: skip
 

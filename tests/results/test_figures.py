@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from evensweep.results.calibration import compute_calibration
 from evensweep.results.curves import (
-    compute_calibration,
     compute_gains,
     compute_precision_recall,
     compute_roc,
@@ -76,32 +76,6 @@ def test_gains_take_equal_probabilities_as_one_step():
     curve = compute_gains(np.array([1, 0, 0, 1]), np.full(4, 0.3))
     np.testing.assert_allclose(curve.rows, [0, 1])
     np.testing.assert_allclose(curve.found, [0, 1])
-
-
-def test_calibration_bins_hold_their_rows():
-    bins = compute_calibration(
-        np.array([0, 0, 0, 1, 1, 1, 0, 1]),
-        np.array([0.1, 0.1, 0.2, 0.2, 0.7, 0.7, 0.9, 0.9]),
-        bins=2,
-    )
-    assert bins.rows.tolist() == [4, 4]
-    np.testing.assert_allclose(bins.predicted, [0.15, 0.8])
-    np.testing.assert_allclose(bins.observed, [0.25, 0.75])
-    # Wilson's interval of 1 in 4: (0.25 + z²/8 ± z √(0.1875/4 + z²/64)) / (1 + z²/4), z = 1.96.
-    assert (bins.low[0], bins.high[0]) == pytest.approx((0.0456, 0.6994), abs=1e-4)
-
-
-def test_calibration_of_one_probability_is_one_bin():
-    bins = compute_calibration(np.array([0, 1, 0]), np.full(3, 0.2))
-    assert bins.rows.tolist() == [3]
-    assert bins.observed == pytest.approx([1 / 3])
-
-
-def test_calibration_intervals_hold_the_share_when_no_row_is_positive():
-    bins = compute_calibration(np.zeros(20, int), np.linspace(0, 0.1, 20), bins=3)
-    assert bins.low == pytest.approx([0, 0, 0])
-    assert (bins.high > 0.3).all()
-    assert bins.rows.sum() == 20
 
 
 def test_stages_keep_their_order_and_leave_out_other_views():
