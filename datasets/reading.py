@@ -26,7 +26,8 @@ def read_frame(path: Path, *, delimiter: str = ",", header: bool | None = None) 
     Raises:
         InputError: The file is missing, empty, not readable as a table, or has no rows.
     """
-    _check_file(path, delimiter)
+    _check_delimiter(delimiter)
+    check_file(path)
     if _is_parquet(path):
         with _parquet_errors(path):
             frame = _with_text_names(pd.read_parquet(path))
@@ -61,7 +62,8 @@ def read_chunks(
     Raises:
         InputError: As for :func:`read_frame`; of a row, when its piece comes.
     """
-    _check_file(path, delimiter)
+    _check_delimiter(delimiter)
+    check_file(path)
     if _is_parquet(path):
         pieces = _parquet_pieces(path, columns, rows)
     else:
@@ -75,11 +77,12 @@ def read_chunks(
         raise _without_rows(path)
 
 
-def _check_file(path: Path, delimiter: str) -> None:
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise InputError(
-            f"the delimiter must be one character, and no quote or line break, got {delimiter!r}"
-        )
+def check_file(path: Path) -> None:
+    """Checks that there is a file with content, without reading it.
+
+    Raises:
+        InputError: There is none.
+    """
     try:
         size = path.stat().st_size
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -90,6 +93,13 @@ def _check_file(path: Path, delimiter: str) -> None:
         raise InputError(f"{path} is a folder; give the table's file itself as data.path")
     if size == 0:
         raise InputError(f"{path} is empty; give a table with a header and rows")
+
+
+def _check_delimiter(delimiter: str) -> None:
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise InputError(
+            f"the delimiter must be one character, and no quote or line break, got {delimiter!r}"
+        )
 
 
 def _without_rows(path: Path) -> InputError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from .search.stage import StageName
 
@@ -157,9 +158,11 @@ def predict(
         from rich.console import Console
         from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
+        from .datasets.reading import check_file
         from .search.prediction import score_file
         from .search.run import open_model
 
+        check_file(table)  # before the model takes its seconds
         model, settings = open_model(run_dir)
         with Progress(
             SpinnerColumn(),
@@ -211,8 +214,21 @@ def presets() -> None:
 
 
 def main() -> None:
-    """The console script."""
-    app()
+    """The console script; a wrong command line gets one sentence, too."""
+    import sys
+
+    try:
+        code = app(standalone_mode=False)
+    except TyperException as error:
+        message = error.format_message().rstrip(".")
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else app.info.name
+        if message:  # without any arguments the help has been printed
+            typer.echo(f"evensweep: {message}; see {command} --help", err=True)
+        sys.exit(WRONG_INPUT)
+    except typer.Abort:
+        sys.exit(INTERRUPTED)
+    sys.exit(code)
 
 
 def _configuration(

@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from yaml.constructor import ConstructorError
 
 from ..datasets.errors import InputError, nearest
 from ..datasets.views import NAMED_SAMPLERS, UNSAMPLED, VIEWS
@@ -207,6 +208,21 @@ class SweepConfig(Section):
         return yaml.safe_dump(self.to_mapping(), sort_keys=False)
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML would take the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                raise ConstructorError(
+                    None, None, f"the key '{key_node.value}' stands twice", key_node.start_mark
+                )
+            if isinstance(key_node, yaml.ScalarNode):
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The raw mapping of a sweep file; relative paths of inputs are taken from the file's folder.
 
@@ -216,7 +232,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         InputError: The file is missing or is no YAML mapping.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise InputError(f"{path} can't be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:

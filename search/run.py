@@ -112,10 +112,12 @@ class Run:
             InputError: The run has no model yet.
         """
         from ..trainables.exported import RankingModel
+        from ..trainables.builder import is_builder
         from ..trainables.family import load_family
 
-        with suppress(InputError):  # where a builder's module has gone, the model may not need it
-            load_family(self.config.family)  # for a model of layers that this registers
+        if self.directory.model.is_dir() and is_builder(self.config.trainable):
+            with suppress(InputError):  # where the module has gone, the model may not need it
+                load_family(self.config.family)  # for a model of layers that it registers
         return RankingModel.load(self.directory.model)
 
 

@@ -198,6 +198,32 @@ def test_option(shell: Shell, arguments: list[str], message: str) -> None:
     assert message in shell.refused(*arguments, data=data)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["run", "--foo"],
+            "No such option: --foo (Possible options: --out); see evensweep run --h",
+        ),
+        (["rum"], "No such command 'rum'"),
+        (["predict"], "Missing argument 'RUN_DIR'; see evensweep predict --help"),
+        (["run", "--cpus", "none"], "Invalid value for '--cpus'"),
+    ],
+)
+def test_command_line(
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["evensweep", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"evensweep: {message}")
+
+
 SWEEPS = {
     "broken": ("a: [1,2\nb: }", "is not well-formed YAML at line 2"),
     "list": ("- 1\n", "holds no keys"),
@@ -208,6 +234,10 @@ SWEEPS = {
     "data": ("data: 3", "data holds no keys"),
     "empty section": ("search:\n", "search: it must hold keys, got None"),
     "latin-1": (b"name: \xe9", "is not UTF-8"),
+    "key twice": (
+        "seed: 1\nsearch: {trials: 3, trials: 4}",
+        "2, column 21 (the key 'trials' stands",
+    ),
     "number as text": ("baseline: {learning_rate: 1e-3}", "0.001 or 1.0e-3"),
 }
 
