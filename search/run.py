@@ -111,8 +111,8 @@ class Run:
         Raises:
             InputError: The run has no model yet.
         """
-        from ..trainables.exported import RankingModel
         from ..trainables.builder import is_builder
+        from ..trainables.exported import RankingModel
         from ..trainables.family import load_family
 
         if self.directory.model.is_dir() and is_builder(self.config.trainable):
