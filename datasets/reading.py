@@ -55,7 +55,8 @@ def read_chunks(
         path: As for :func:`read_frame`, like the next two.
         delimiter: Separates the cells of a CSV line.
         header: Whether the first CSV line holds names.
-        columns: Names of the columns to read, where there are such; None reads all.
+        columns: Names of the columns to read, where there are such, a Parquet file's with its own
+            types; None reads all.
         texts: Names of a CSV's columns that are text, whatever they look like in a piece.
         rows: Of a piece at most. Its index counts on from the piece before.
 
@@ -119,7 +120,9 @@ def _parquet_pieces(
         there = file.schema_arrow.names
         wanted = [name for name in there if columns is None or name in columns]
         for batch in file.iter_batches(batch_size=rows, columns=wanted):
-            yield _with_text_names(batch.to_pandas())
+            # Types that pandas infers may differ from piece to piece.
+            types = pd.ArrowDtype if columns is not None else None
+            yield _with_text_names(batch.to_pandas(types_mapper=types))
 
 
 @contextmanager

@@ -358,6 +358,6 @@ def _to_float(values: pd.Series, column: Column, source: str) -> np.ndarray:
 
 
 def _row_number(values: pd.Series, position: int) -> int:
-    """From 1; in a table that is read piece by piece, the index counts on."""
+    """From 1, of the table that a range index counts: a piece's or a slice's is not its own."""
     counted = isinstance(values.index, pd.RangeIndex)
     return (int(values.index[position]) if counted else position) + 1

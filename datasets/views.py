@@ -91,8 +91,15 @@ SAMPLERS = {
 }  # fmt: skip
 """Each sampler of imbalanced-learn makes a view of its name, too; by the module that has it."""
 
+SURE = ("undersampled", "smote", *UNSAMPLED)
+"""Views that any rows have which are enough for the sweep; others depend on how the rows lie."""
+
 VIEWS = (*NAMED_SAMPLERS, *UNSAMPLED, *(name for names in SAMPLERS.values() for name in names))
 """Names of all views."""
+
+
+_AS_THEY_ARE = ("SMOTE", "RandomUnderSampler", "RandomOverSampler")
+"""Samplers that take categories as codes."""
 
 
 def make_view(
@@ -135,9 +142,10 @@ def _resampled(
     """Compact rows and classes after sampling."""
     categories = preprocessor.is_category(X.shape[1])
     sampler = _sampler(name, seed, categories)
-    # SMOTE has a form that gives a synthetic row its neighbours' commonest category. To all others
-    # categories are indicators, of which a synthetic row has shares: it gets the largest one's.
-    as_indicators = bool(categories.any()) and "SMOTE" not in {name, NAMED_SAMPLERS.get(name)}
+    # SMOTE has a form that gives a synthetic row its neighbours' commonest category, and some draw
+    # rows without looking at them. To all others categories are indicators, of which a synthetic
+    # row has shares: it gets the largest one's.
+    as_indicators = bool(categories.any()) and NAMED_SAMPLERS.get(name, name) not in _AS_THEY_ARE
     try:
         with warnings.catch_warnings():
             # imbalanced-learn warns of scikit-learn internals that no user can act on.

@@ -1,5 +1,6 @@
 """The command line. Heavy libraries are imported inside the commands that need them."""
 
+import errno
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.ESTALE, errno.EIO}
+"""What the operating system says of a disk that is full or has gone."""
 
 RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="The folder of a run.")]
 Address = Annotated[
@@ -127,10 +131,11 @@ def report(run_dir: RunDir) -> None:
     """Writes a run's report.html and plots again, from its files."""
     with _clear_errors():
         from .results.report import write_report
+        from .results.summary import compute_summary
         from .search.run import Run
 
         opened = Run.load(run_dir)
-        write_report(opened.directory, opened.summary)
+        write_report(opened.directory, compute_summary(opened.directory, opened.summary["status"]))
         typer.echo(opened.directory.report)
 
 
@@ -176,8 +181,8 @@ def predict(
                 model,
                 table,
                 output,
-                delimiter=delimiter or settings.delimiter,
-                header=settings.header,
+                delimiter=delimiter or settings["delimiter"],
+                header=settings["header"],
                 contacts=contacts,
                 on_rows=lambda n: progress.advance(task, n),
             )
@@ -320,8 +325,8 @@ def _execute(
     except (SweepError, ClusterError, OSError) as error:
         reason = str(error)
         if isinstance(error, OSError) and error.strerror:
-            where = error.filename or shown
-            reason = f"{where}: {error.strerror}; make room or bring the storage back"
+            remedy = "; make room or bring the storage back" if error.errno in _STORAGE else ""
+            reason = f"{error.filename or shown}: {error.strerror}{remedy}"
         err.print(f"evensweep: {reason}", style="red", soft_wrap=True, markup=False)
         err.print(f"go on with: evensweep resume {shown}", soft_wrap=True)
         raise typer.Exit(FAILED) from None

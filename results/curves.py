@@ -13,6 +13,7 @@ from sklearn.metrics import (
 )
 
 from .calibration import CalibrationBins
+from .decisions import GainsCurve
 from .drawing import BLUE, GREEN, GREY, VERMILLION, new_axes, style_axes
 from .tables import REFERENCE_TITLES
 
@@ -57,23 +58,6 @@ class PrecisionRecallCurve:
     area: float
 
 
-@dataclass(frozen=True)
-class GainsCurve:
-    """Share of the positives among the rows ranked highest.
-
-    Attributes:
-        rows: Share of all rows, float64 ndarray of shape (n_steps,), from 0 to 1.
-        found: Share of all positives among them, the same shape.
-    """
-
-    rows: np.ndarray
-    found: np.ndarray
-
-    def found_within(self, share: float) -> float:
-        """Share of the positives among the ``share`` of rows ranked highest."""
-        return float(np.interp(share, self.rows, self.found))
-
-
 def compute_roc(y: np.ndarray, probabilities: np.ndarray) -> RocCurve:
     """The ROC curve of one model.
 
@@ -89,17 +73,6 @@ def compute_precision_recall(y: np.ndarray, probabilities: np.ndarray) -> Precis
     """The precision-recall curve of one model; arguments as in :func:`compute_roc`."""
     precision, recall, _ = precision_recall_curve(y, probabilities)
     return PrecisionRecallCurve(recall, precision, float(average_precision_score(y, probabilities)))
-
-
-def compute_gains(y: np.ndarray, probabilities: np.ndarray) -> GainsCurve:
-    """The cumulative gains of one model; rows of equal probability count as one step."""
-    order = np.argsort(-probabilities, kind="stable")
-    last_of_step = np.flatnonzero(np.diff(probabilities[order], append=-np.inf))
-    found = np.cumsum(y[order])[last_of_step] / y.sum()
-    return GainsCurve(
-        rows=np.concatenate([[0.0], (last_of_step + 1) / len(y)]),
-        found=np.concatenate([[0.0], found]),
-    )
 
 
 def plot_roc(curves: Mapping[str, RocCurve], ax: Axes | None = None) -> Axes:

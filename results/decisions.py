@@ -4,6 +4,7 @@ A threshold is chosen on rows that the model never saw, and rows at or above it 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,8 @@ def decision_words(decision: Mapping[str, Any], rows: int) -> str:
     """
     if decision["by"] == "cost":
         return (
-            f"with the least cost at {decision['false_positive_cost']:g} a false alarm and "
-            f"{decision['false_negative_cost']:g} a missed positive"
+            f"with the least cost at {decision['false_positive_cost']:,.10g} a false alarm and "
+            f"{decision['false_negative_cost']:,.10g} a missed positive"
         )
     if decision["by"] == "contacts":
         return f"for {decision['contacts']:,} contacts in {rows:,} rows"
@@ -92,12 +93,40 @@ def decision_cost(decision: Mapping[str, Any], confusion: Any) -> float | None:
     )
 
 
+@dataclass(frozen=True)
+class GainsCurve:
+    """Share of the positives among the rows ranked highest.
+
+    Attributes:
+        rows: Share of all rows, float64 ndarray of shape (n_steps,), from 0 to 1.
+        found: Share of all positives among them, the same shape.
+    """
+
+    rows: np.ndarray
+    found: np.ndarray
+
+    def found_within(self, share: float) -> float:
+        """Share of the positives among the ``share`` of rows ranked highest."""
+        return float(np.interp(share, self.rows, self.found))
+
+
+def compute_gains(y: np.ndarray, probabilities: np.ndarray) -> GainsCurve:
+    """The cumulative gains of one model; rows of equal probability count as one step."""
+    order = np.argsort(-probabilities, kind="stable")
+    last_of_step = np.flatnonzero(np.diff(probabilities[order], append=-np.inf))
+    found = np.cumsum(y[order])[last_of_step] / y.sum()
+    return GainsCurve(
+        rows=np.concatenate([[0.0], (last_of_step + 1) / len(y)]),
+        found=np.concatenate([[0.0], found]),
+    )
+
+
 def gains_table(y: np.ndarray, probabilities: np.ndarray, parts: int = 10) -> list[dict[str, Any]]:
     """The rows in parts by rank, the likeliest first, and how many positives each holds.
 
     Args:
         y: int ndarray of shape (n_rows,), 0 or 1, with at least one positive.
-        probabilities: Of class 1; rows of equal probability rank in their order.
+        probabilities: Of class 1; rows of equal probability share their positives evenly.
         parts: Of about as many rows each.
 
     Returns:
@@ -105,19 +134,22 @@ def gains_table(y: np.ndarray, probabilities: np.ndarray, parts: int = 10) -> li
         rows down to its end the share of positives they hold, ``found``, and the ``lift``, how many
         times as many positives as in as many rows at random.
     """
-    ranked = y[np.argsort(-probabilities, kind="stable")]
-    part_of = np.arange(len(y)) * parts // len(y)
-    table = []
-    for part in np.unique(part_of):
-        inside, down_to = ranked[part_of == part], ranked[part_of <= part]
-        found = down_to.sum() / ranked.sum()
+    curve = compute_gains(y, probabilities)
+    counts = np.bincount(np.arange(len(y)) * parts // len(y))
+    table, above, done = [], 0.0, 0
+    for number, rows in enumerate(counts, start=1):
+        if not rows:
+            continue
+        done += int(rows)
+        found = curve.found_within(done / len(y))
         table.append(
             {
-                "part": int(part) + 1,
-                "rows": len(inside),
-                "positives": int(inside.sum()),
-                "found": float(found),
-                "lift": float(found / (len(down_to) / len(y))),
+                "part": number,
+                "rows": int(rows),
+                "positives": round((found - above) * float(y.sum()), 6),
+                "found": found,
+                "lift": found * len(y) / done,
             }
         )
+        above = found
     return table

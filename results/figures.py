@@ -10,7 +10,6 @@ import numpy as np
 from .calibration import compute_calibration
 from .curves import (
     CURVE_MODELS,
-    compute_gains,
     compute_precision_recall,
     compute_roc,
     plot_calibration,
@@ -18,6 +17,7 @@ from .curves import (
     plot_precision_recall,
     plot_roc,
 )
+from .decisions import compute_gains
 from .drawing import new_figure, png_bytes
 from .files import read_json, read_parquet
 from .records import TrialRecord

@@ -72,10 +72,15 @@ def read_json(path: Path) -> Any:
 
     Raises:
         InputError: It is missing or damaged.
+        OSError: Its storage has gone.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except FileNotFoundError as error:
+        if not path.parent.exists():
+            raise
+        raise _damaged(path) from error
+    except ValueError as error:
         raise _damaged(path) from error
 
 

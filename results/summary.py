@@ -131,7 +131,7 @@ def _test_part(
     test = read_parquet(run.test_predictions)
     y = test["target"].to_numpy()
     thresholds = ensemble["thresholds"]
-    decision = sweep["decision"]
+    decision = sweep.get("decision", {"by": "f1"})  # runs from before there was a choice
     measured = classification_metrics(y, test["ensemble"].to_numpy(), thresholds["ensemble"])
     measured["ci95"] = bootstrap_intervals(
         y, test["ensemble"].to_numpy(), thresholds["ensemble"], seed=sweep["seed"]

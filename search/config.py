@@ -103,7 +103,7 @@ class SweepConfig(Section):
                     f"; the views are {named}, and imbalanced-learn's samplers such as SVMSMOTE"
                 )
                 raise ValueError(f"there is no view '{view}'{hint}")
-        if len(set(views)) < len(views):
+        if len({NAMED_SAMPLERS.get(view, view) for view in views}) < len(views):
             raise ValueError(f"a view stands twice in {list(views)}")
         return views
 
@@ -214,12 +214,13 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue
             if key_node.value in seen:
                 raise ConstructorError(
                     None, None, f"the key '{key_node.value}' stands twice", key_node.start_mark
                 )
-            if isinstance(key_node, yaml.ScalarNode):
-                seen.add(key_node.value)
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
 

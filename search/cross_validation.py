@@ -10,6 +10,7 @@ import pandas as pd
 import ray
 
 from ..cluster.tasks import task
+from ..datasets.errors import InputError
 from ..datasets.preparation import Prepared, prepare, transformed
 from ..datasets.splits import Fold
 from ..datasets.table import Table
@@ -88,6 +89,18 @@ def prepare_folds(config: SweepConfig, table: Table, folds: Sequence[Fold]) -> l
         shared = SharedRows(dict(zip(config.views, views, strict=True)), watched, out_of_fold)
         prepared.append(FoldData(shared, preprocessor))
     return prepared
+
+
+def check_folds(folds: Sequence[FoldData]) -> None:
+    """Waits until every fold is prepared.
+
+    Raises:
+        InputError: A view can't balance a fold's rows.
+    """
+    try:
+        ray.get([fold.preprocessor for fold in folds])
+    except InputError as error:  # Ray's, which has the worker's traceback in its text
+        raise error.cause from None  # type: ignore[attr-defined]
 
 
 def cross_validate(

@@ -118,9 +118,7 @@ def _writer(path: Path, suffix: str) -> Iterator[Callable[[pd.DataFrame], None]]
     writers: list[ParquetWriter] = []
 
     def write(frame: pd.DataFrame) -> None:
-        # An integer column is one of floats in a piece with gaps, so the first piece's types hold.
-        schema = writers[0].schema if writers else None
-        content = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        content = pa.Table.from_pandas(frame, preserve_index=False)
         if not writers:
             writers.append(ParquetWriter(path, content.schema))
         writers[0].write_table(content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,6 @@ from ..results.records import SearchRecord, TrialRecord, trials_from_frame
 from ..results.run_directory import RunDirectory
 from .config import SweepConfig
 from .plan import plan_trials
-from .sections import DataConfig
 
 if TYPE_CHECKING:
     from ..trainables.exported import RankingModel
@@ -108,6 +106,9 @@ class Run:
     def model(self) -> RankingModel:
         """The exported model; loading it imports TensorFlow.
 
+        Nothing of it is executed, unless it has layers that are not Keras' own: then the builder's
+        module is imported, which the sweep file names.
+
         Raises:
             InputError: The run has no model yet.
         """
@@ -115,14 +116,17 @@ class Run:
         from ..trainables.exported import RankingModel
         from ..trainables.family import load_family
 
-        if self.directory.model.is_dir() and is_builder(self.config.trainable):
-            with suppress(InputError):  # where the module has gone, the model may not need it
-                load_family(self.config.family)  # for a model of layers that it registers
+        try:
+            return RankingModel.load(self.directory.model)
+        except InputError:
+            if not (self.directory.model.is_dir() and is_builder(self.config.trainable)):
+                raise
+        load_family(self.config.family)  # the builder's module may register the layers it lacks
         return RankingModel.load(self.directory.model)
 
 
-def open_model(folder: Path) -> tuple[RankingModel, DataConfig]:
-    """A run's exported model, and how the run read its table.
+def open_model(folder: Path) -> tuple[RankingModel, dict[str, Any]]:
+    """A run's exported model, and how it read its table: ``delimiter`` and ``header``.
 
     Args:
         folder: The run directory, or the folder ``model/`` of one, wherever it is.
@@ -133,6 +137,9 @@ def open_model(folder: Path) -> tuple[RankingModel, DataConfig]:
     from ..trainables.exported import MANIFEST, RankingModel
 
     if (folder / MANIFEST).is_file():
-        return RankingModel.load(folder), DataConfig()
-    run = Run.load(folder)
-    return run.model, run.config.data
+        model = RankingModel.load(folder)
+    else:
+        run = Run.load(folder)
+        folder, model = run.directory.model, run.model
+    known = read_json(folder / MANIFEST).get("table", {})  # older models don't say
+    return model, {"delimiter": ",", "header": None, **known}

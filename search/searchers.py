@@ -17,7 +17,7 @@ _RANDOM_SHARE = 1 / 3
 _ENOUGH = 10
 """Trials to learn from, at least; and two more than there are hyperparameters."""
 _GOOD_SHARE = 0.15
-"""Of the trials learned from, those that the next one should resemble."""
+"""Of the trials learned from, that the next one should resemble; HyperOpt takes 25 at most."""
 
 
 class Searcher(Protocol):
@@ -51,8 +51,9 @@ class TpeSearcher:
     """Tree-structured Parzen estimator (Bergstra et al. 2011), in the way of BOHB.
 
     It learns from the trials of the same view alone, by the losses at the largest budget that
-    enough of them have reached: stopped and paused trials teach, too. The best 15% of them count as
-    good. A third of the trials, and the first ones, are random (Falkner et al. 2018).
+    enough of them have reached: stopped and paused trials teach, too. The best 15% of them, 25 at
+    most, count as good. A third of the trials, and the first ones, are random (Falkner et al.
+    2018).
 
     Args:
         space: The search space.

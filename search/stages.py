@@ -17,6 +17,7 @@ from ..datasets.errors import InputError
 from ..datasets.preparation import Prepared, prepare
 from ..datasets.splits import Fold, Split, stratified_folds, stratified_split
 from ..datasets.table import Table
+from ..datasets.views import SURE
 from ..results.files import read_json, read_parquet, replacing, write_json, write_parquet
 from ..results.records import (
     SearchRecord,
@@ -34,6 +35,7 @@ from ..trainables.tune_adapter import SharedRows
 from .config import SweepConfig
 from .cross_validation import (
     FoldData,
+    check_folds,
     cross_validate,
     figures_frame,
     load_fold,
@@ -194,6 +196,8 @@ class Stages:
                 rows[None] = SharedRows.put(self.prepared)
             pool = open_pool(self.config, self.run, rows)
             self._workers = self._closing.enter_context(pool), folds
+            if not set(self.config.views) <= set(SURE):
+                check_folds(folds)  # now, and not when the search has taken its hours
         return self._workers
 
     def _search(self) -> None:
@@ -330,6 +334,7 @@ class Stages:
                     "format": FORMAT,
                     "evensweep": version("evensweep"),
                     "run": self.run.name,
+                    "table": self.config.data.model_dump(include={"delimiter", "header"}),
                     "schema": self.table.schema.to_json(),
                     "threshold": ensemble["thresholds"]["ensemble"],
                     "preprocessing": preprocessing,

@@ -214,8 +214,12 @@ class SweepTrainable(tune.Trainable):
             max_epochs=self._settings.levels[-1],
         )
         self._state = state_file(self._settings.states, spec.trial) if spec.fold is None else None
-        if self._state is not None and self._state.exists():
-            self._training.restore(self._state)
+        if self._state is not None:
+            try:
+                if self._state.exists():
+                    self._training.restore(self._state)
+            except OSError as error:
+                raise StorageError(f"{self._state} can't be read ({error.strerror})") from error
 
     def _data(self, fold: int | None, view: str) -> TrainingData:
         """Rows in this worker's device memory: placed once, shared by all trials that read them."""

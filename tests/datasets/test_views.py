@@ -150,6 +150,15 @@ def test_every_sampler_of_imbalanced_learn_makes_a_view() -> None:
         assert {*importlib.import_module(module).__all__} - others == {*names}
 
 
+def test_clustered_rows_have_the_view_that_clusters() -> None:
+    rng = np.random.default_rng(2)
+    y = np.repeat([1, 0], [120, 480])
+    rows = np.where(y[:, None] == 1, 10, 0) + rng.normal(size=(600, 3))
+    preprocessor = Preprocessor().fit(pd.DataFrame(rows, columns=list("abc")))
+    view = make_view("KMeansSMOTE", rows, y, 1, preprocessor)
+    assert view.y.mean() == pytest.approx(0.5, abs=0.02)
+
+
 def test_rows_that_a_sampler_cannot_balance_are_told_in_a_sentence() -> None:
     with pytest.raises(InputError, match=r"^the view 'adasyn' can't balance these rows \(.*; take"):
         make_view("adasyn", X[:40], Y[:40] ^ (np.arange(40) > 19), 1, NUMBERS)

@@ -238,6 +238,7 @@ SWEEPS = {
         "seed: 1\nsearch: {trials: 3, trials: 4}",
         "2, column 21 (the key 'trials' stands",
     ),
+    "list as key": ("name: {{ run }}", "is not well-formed YAML at line 1"),
     "number as text": ("baseline: {learning_rate: 1e-3}", "0.001 or 1.0e-3"),
 }
 

@@ -101,13 +101,18 @@ class TestShare:
 
 
 def test_gains_by_hand() -> None:
-    # Ranked: 0.9 (1), 0.8 (0), 0.7 (1), 0.6 (0), then 0.2 in their order: 0, 0, 1, and 0.1 (0).
-    assert gains_table(Y, P, parts=4) == [
-        {"part": 1, "rows": 2, "positives": 1, "found": pytest.approx(1 / 3), "lift": 4 / 3},
-        {"part": 2, "rows": 2, "positives": 1, "found": pytest.approx(2 / 3), "lift": 4 / 3},
-        {"part": 3, "rows": 2, "positives": 0, "found": pytest.approx(2 / 3), "lift": 8 / 9},
-        {"part": 4, "rows": 2, "positives": 1, "found": 1.0, "lift": 1.0},
-    ]
+    # Ranked: 0.9 (1), 0.8 (0), 0.7 (1), 0.6 (0), then three of 0.2 that share a positive, 0.1 (0).
+    parts = [(part["rows"], part["positives"]) for part in gains_table(Y, P, parts=4)]
+    assert parts == [(2, 1), (2, 1), (2, pytest.approx(2 / 3)), (2, pytest.approx(1 / 3))]
+    found = [part["found"] for part in gains_table(Y, P, parts=4)]
+    assert found == pytest.approx([1 / 3, 2 / 3, 8 / 9, 1])
+    lifts = [part["lift"] for part in gains_table(Y, P, parts=4)]
+    assert lifts == pytest.approx([4 / 3, 4 / 3, 32 / 27, 1])
+
+
+def test_rows_that_cannot_be_told_apart_have_no_gains() -> None:
+    y = np.repeat([1, 0], [10, 90])  # positives first, as in a table sorted by its target
+    assert [part["lift"] for part in gains_table(y, np.full(100, 0.1))] == pytest.approx([1] * 10)
 
 
 @pytest.mark.parametrize("n", [3, 10, 27, 1400])
@@ -116,7 +121,7 @@ def test_gains_hold_every_row_once(n: int) -> None:
     y, p = np.arange(n) % 3 == 0, rng.random(n)
     table = gains_table(y.astype(int), p)
     assert sum(part["rows"] for part in table) == n
-    assert sum(part["positives"] for part in table) == y.sum()
+    assert sum(part["positives"] for part in table) == pytest.approx(y.sum())
     assert table[-1]["found"] == table[-1]["lift"] == pytest.approx(1)
     assert max(part["rows"] for part in table) - min(part["rows"] for part in table) <= 1
 

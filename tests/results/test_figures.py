@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 
 from evensweep.results.calibration import compute_calibration
 from evensweep.results.curves import (
-    compute_gains,
     compute_precision_recall,
     compute_roc,
     plot_calibration,
@@ -13,6 +12,7 @@ from evensweep.results.curves import (
     plot_precision_recall,
     plot_roc,
 )
+from evensweep.results.decisions import compute_gains
 from evensweep.results.drawing import new_figure, png_bytes
 from evensweep.results.records import TrialRecord
 from evensweep.results.search_figures import (

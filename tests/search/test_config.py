@@ -252,6 +252,7 @@ def test_unknown_key_is_an_error_that_names_the_nearest(raw: dict, message: str)
         ({"views": ["nearmis"]}, "views: there is no view 'nearmis'; did you mean 'NearMiss'?"),
         ({"views": ["zzz"]}, "views: there is no view 'zzz'; the views are undersampled, smote"),
         ({"views": ["smote", "smote"]}, "views: a view stands twice"),
+        ({"views": ["smote", "SMOTE"]}, "views: a view stands twice"),
         ({"name": "a/b"}, "name: string should match"),
         ({"data": {"target": True}}, "data.target: this is no value for it, got True"),
         ({"data": {"drop": [1.5]}}, "data.drop.0: this is no value for it, got 1.5"),

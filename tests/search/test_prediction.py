@@ -1,12 +1,16 @@
 """Scores of a table are the model's, in the table's order, however large the pieces are."""
 
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from evensweep.datasets.errors import InputError
 from evensweep.datasets.reading import read_chunks
@@ -82,13 +86,25 @@ def test_a_table_without_ids_has_scores_alone(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(pd.read_csv(scores), expected, check_dtype=False)
 
 
-def test_ids_of_which_some_are_missing_keep_their_type(tmp_path: Path) -> None:
-    path, scores = tmp_path / "table.parquet", tmp_path / "scores.parquet"
-    branch = pd.array([1, 2, 3, None, 5], dtype="Int64")
-    TABLE.assign(branch=branch).to_parquet(path)
+IDS = {
+    "whole": pa.array([2**53 + 1, None, 3, 4, None], pa.int64()),
+    "decimal": pa.array([Decimal("1.2"), Decimal("1.3"), None, Decimal("911.2"), None]),
+    "dates": pa.array([None, None, date(2026, 11, 22), None, None], pa.date32()),
+}
+
+
+@pytest.mark.parametrize("kind", IDS)
+@pytest.mark.parametrize("output", ["csv", "parquet"])
+def test_a_parquet_files_ids_keep_their_type(tmp_path: Path, kind: str, output: str) -> None:
+    path, scores = tmp_path / "table.parquet", tmp_path / f"scores.{output}"
+    content = pa.Table.from_pandas(TABLE).replace_schema_metadata()
+    parquet.write_table(content.append_column("branch", IDS[kind]), path)
     score_file(MODEL, path, scores)
-    found = pd.read_parquet(scores, dtype_backend="numpy_nullable")
-    assert found["branch"].tolist() == [1, 2, 3, pd.NA, 5]
+    if output == "parquet":
+        assert parquet.read_table(scores)["branch"].to_pylist() == IDS[kind].to_pylist()
+        return
+    written = pd.read_csv(scores, dtype="str", keep_default_na=False)["branch"].tolist()
+    assert written == ["" if value is None else str(value) for value in IDS[kind].to_pylist()]
 
 
 @pytest.mark.parametrize(("contacts", "called"), [(0, []), (1, [3]), (3, [1, 3, 4]), (9, range(5))])
