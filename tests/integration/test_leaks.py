@@ -24,7 +24,7 @@ def shuffled(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Run
     config = {
         "data": {"target": target},
         "views": VIEWS,
-        "search": {"trials": 1, "max_epochs": 6, "grace_epochs": 6},
+        "search": {"trials": 1, "max_epochs": 3, "grace_epochs": 3},
         "space": {"hidden_layer_size": {"choice": [32]}, "num_layers": {"choice": [2]}},
         "cross_validation": {"folds": 2, "top_k": 1},
         "storage": str(tmp_path_factory.mktemp("leaks")),

@@ -144,7 +144,7 @@ def test_the_same_seed_gives_the_same_run(finished: Run, small_config: SweepConf
     assert (first["seed"] == second["seed"]).all()
 
 
-@pytest.mark.parametrize("lost", ["report", "test_predictions", "model", "ensemble"])
+@pytest.mark.parametrize("lost", ["report", "ensemble"])
 def test_resume_does_the_missing_stages_and_no_other(
     finished: Run, lost: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
