@@ -15,11 +15,11 @@ PACKAGES := datasets results cluster trainables search
 sweep: .venv/installed  ## run the main job on the embedded demonstration data
 	$(BIN)/evensweep run
 
-test: .venv/installed  ## the whole suite, with all that shares the Ray session in one process
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup
+test: .venv/installed  ## the whole suite; a file's tests share what they set up
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 faults: .venv/installed  ## every fault twenty times, at random moments; for an hour or more
-	EVENSWEEP_FAULTS=20 $(BIN)/pytest tests/faults -n 2 --dist loadgroup
+	EVENSWEEP_FAULTS=20 $(BIN)/pytest tests/faults -n 2 --dist loadfile
 
 .venv/benchmarks: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'

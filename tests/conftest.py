@@ -8,14 +8,6 @@ import pytest
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps all tests of the shared Ray session in one process of pytest-xdist."""
-    for item in items:
-        if "ray_session" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("ray"))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def graph_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Traced programs of these tests, and of the processes they start, apart from the user's."""
