@@ -13,8 +13,8 @@ class PromotionAsha(Competition):
     and no worker waits for others.
 
     The paper's stream of new configurations never ends; here it does. When nothing else is left to
-    do, the best trial of the highest rung trains on, so that a search of a few trials, too, trains
-    one to its end.
+    do, the best trial of the highest rung trains on, so that a search of a few trials, or one in
+    which those on top failed, too, trains one to its end.
     """
 
     def next(self, prefer: str | None = None) -> str | None:
@@ -22,11 +22,10 @@ class PromotionAsha(Competition):
         trial = super().next(prefer)
         if trial is not None or self.running or self._entered < self.size:
             return trial
-        highest = max(self._reached.values(), default=len(self.levels) - 1)
-        if highest == len(self.levels) - 1:
-            return None
-        best = self._rungs[highest].best(1)
-        return next((trial for trial in best if trial not in self._ended), None)
+        for here in reversed(self._rungs):
+            if waiting := here.paused(len(here)):
+                return None if waiting[0] in self._ended else waiting[0]
+        return None
 
     def _earned(self, rung: int) -> list[str]:
         here = self._rungs[rung]

@@ -162,6 +162,20 @@ def test_asha_of_a_few_trials_trains_the_best_to_its_end(size: int) -> None:
     assert done[-1] == ("t00", 9)
 
 
+@pytest.mark.parametrize("failing", range(7))
+def test_asha_trains_the_next_best_on_when_those_on_top_failed(failing: int) -> None:
+    fails = {(f"t{i:02d}", 9) for i in range(failing)}
+    done = simulate(
+        PromotionAsha((1, 3, 9), 3, 6),
+        lambda *key: math.nan if key in fails else steady(*key),
+        ends=lambda *key: key in fails,
+    )
+    # Those that fail at the end, one after another, and then the first that does not.
+    assert [trial for trial, level in done if level == 9] == [
+        f"t{i:02d}" for i in range(min(failing + 1, 6))
+    ]
+
+
 @BOTH
 @given(st.data())
 def test_any_search_ends_with_every_training_done_once(kind: type[Competition], data) -> None:
