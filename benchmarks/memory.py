@@ -57,7 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as storage, session_for_sweeps(cpus=1):
         run = RunDirectory.create(Path(storage) / "run")
         record = SearchRecord.open(run.search_records, plan_trials(config))
-        prepared = Stages(config, run, read_table(config), Display()).prepared
+        prepared = Stages(config, run, read_table(config), Display()).prepared[0]
         meter = Meter(record)
         with open_pool(config, run, {None: SharedRows.put(prepared)}) as pool:
             run_search(config, run, record, pool, meter)

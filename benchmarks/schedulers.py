@@ -109,7 +109,8 @@ class RealTrainings:
                 benchmark_table(data),
                 Display(),
             )
-            view, watched = stages.prepared.views["undersampled"], stages.prepared.watched
+            [prepared] = stages.prepared
+            view, watched = prepared.views["undersampled"], prepared.watched
         self._data = TrainingData(
             ResidentRows.place(view.X, view.y),
             ResidentRows.place(watched.X, watched.y),

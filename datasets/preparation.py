@@ -1,6 +1,6 @@
 """What is fitted on one part of the rows for a training: preprocessing and balanced views."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +31,9 @@ def prepare(
     *,
     fit: np.ndarray,
     watch: np.ndarray,
-    views: Sequence[str],
+    samplers: Mapping[str, str],
     seed: int,
+    preprocessor: Preprocessor | None = None,
 ) -> Prepared:
     """Fits preprocessing on some rows, balances them, and preprocesses the rows to watch.
 
@@ -44,14 +45,18 @@ def prepare(
         target: int ndarray of shape (n_rows,), 0 or 1.
         fit: Row positions to fit on.
         watch: Row positions that early stopping watches; disjoint from ``fit``.
-        views: Names of the views to make.
+        samplers: How each view to make balances, one of :data:`~.views.VIEWS`, by its name.
         seed: Of the samplers.
+        preprocessor: Not fitted yet; None takes one with the default settings.
     """
-    preprocessor = Preprocessor().fit(features.iloc[fit])
+    preprocessor = (preprocessor or Preprocessor()).fit(features.iloc[fit])
     X = preprocessor.compact(features.iloc[fit])
     return Prepared(
         preprocessor=preprocessor,
-        views={name: make_view(name, X, target[fit], seed, preprocessor) for name in views},
+        views={
+            name: make_view(sampler, X, target[fit], seed, preprocessor)
+            for name, sampler in samplers.items()
+        },
         watched=transformed(preprocessor, features, target, watch),
     )
 

@@ -28,6 +28,10 @@ _GAP = ""
 class Preprocessor:
     """Numbers with gaps filled by their mean and long tails drawn in, standardised; categories.
 
+    Args:
+        long_tails: Whether skewed columns are drawn in, on a logarithmic scale.
+        indicators: Whether gaps and frequent zeros get columns of their own.
+
     A row has two forms. The *compact* one, which samplers take, has the numeric columns in order,
     then an indicator for every one with gaps, one for every one that is often zero, and then the
     code of every column of categories. The *expanded* one, which networks take, has an indicator
@@ -36,14 +40,13 @@ class Preprocessor:
     Saved with skops, whose files load without executing code.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, long_tails: bool = True, indicators: bool = True) -> None:
+        filled = [SimpleImputer(strategy="mean", keep_empty_features=True)]
+        marked = [MissingIndicator(features="missing-only", error_on_new=False), ZeroIndicator()]
         self._numbers = make_pipeline(
             make_union(
-                make_pipeline(
-                    SimpleImputer(strategy="mean", keep_empty_features=True), SignedLog1p()
-                ),
-                MissingIndicator(features="missing-only", error_on_new=False),
-                ZeroIndicator(),
+                make_pipeline(*filled, *([SignedLog1p()] if long_tails else [])),
+                *(marked if indicators else []),
             ),
             StandardScaler(),
         )
@@ -91,6 +94,15 @@ class Preprocessor:
             return numbers
         codes = self._categories.transform(_texts(features[self._categorical]))
         return np.concatenate([numbers, np.where(codes < 0, np.nan, codes)], axis=1)
+
+    def as_features(self, raw: np.ndarray) -> pd.DataFrame:
+        """Rows of :meth:`raw`, without gaps, as a frame that :meth:`fit` takes."""
+        n_numbers = len(self._numerical)
+        numbers = pd.DataFrame(raw[:, :n_numbers], columns=self._numerical)
+        if not self._categorical:
+            return numbers
+        texts = self._categories.inverse_transform(raw[:, n_numbers:])
+        return numbers.join(pd.DataFrame(texts, columns=self._categorical).astype("str"))
 
     def is_category(self, n_compact: int) -> np.ndarray:
         """Which of the compact columns are codes: bool ndarray of shape (n_compact,)."""

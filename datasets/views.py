@@ -119,7 +119,7 @@ def make_view(
     """
     X_view, y_view = X, y
     if name not in UNSAMPLED:
-        X_view, y_view = _resampled(name, X, y, seed, preprocessor)
+        X_view, y_view = resampled(name, X, y, seed, preprocessor)
     counts = np.bincount(y_view, minlength=2)
     if not counts.all():
         raise InputError(f"the view '{name}' leaves no rows of a class; take another view")
@@ -136,10 +136,14 @@ def make_view(
     )
 
 
-def _resampled(
+def resampled(
     name: str, X: np.ndarray, y: np.ndarray, seed: int, preprocessor: "Preprocessor"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compact rows and classes after sampling."""
+    """Rows and classes after sampling, in the form of ``X``.
+
+    Args and errors are those of :func:`make_view`; ``X`` may be :meth:`Preprocessor.raw`, without
+    gaps, as well.
+    """
     categories = preprocessor.is_category(X.shape[1])
     sampler = _sampler(name, seed, categories)
     # SMOTE has a form that gives a synthetic row its neighbours' commonest category, and some draw

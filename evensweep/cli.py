@@ -1,19 +1,13 @@
 """The command line. Heavy libraries are imported inside the commands that need them."""
 
-import errno
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
+from .execution import INTERRUPTED, WRONG_INPUT, clear_errors, run_presets, run_sweep
 from .search.stage import StageName
-
-DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes: see the README."""
 
 app = typer.Typer(
     name="evensweep",
@@ -22,9 +16,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.ESTALE, errno.EIO}
-"""What the operating system says of a disk that is full or has gone."""
 
 RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="The folder of a run.")]
 Address = Annotated[
@@ -71,6 +62,9 @@ def run(
     target: Target = None,
     positive: Positive = None,
     settings: Settings = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="A preset's published protocol and settings.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where runs are kept. Default: runs.")
     ] = None,
@@ -87,8 +81,8 @@ def run(
     """
     options = {"path": data, "target": target, "positive": positive}
     given = {key: str(value) for key, value in options.items() if value is not None}
-    with _clear_errors():
-        config = _configuration(sweep, given, settings or [], out)
+    with clear_errors():
+        config = _configuration(sweep, given, settings or [], out, published)
         # The table first: a mistake in it should not have to wait for Ray's import.
         from .search.intake import read_table
 
@@ -96,7 +90,7 @@ def run(
         from .search.sweep import create
 
         directory = create(config, name)
-        _execute(directory.root, config, read, directory, until, address, cpus)
+        run_sweep(directory.root, config, read, directory, until, address, cpus)
 
 
 @app.command()
@@ -104,11 +98,11 @@ def resume(
     run_dir: RunDir, until: Until = None, address: Address = None, cpus: Cpus = None
 ) -> None:
     """Continues a run from its first stage that is not complete."""
-    with _clear_errors():
+    with clear_errors():
         from .search.sweep import reopen
 
         directory, config, table = reopen(run_dir)
-        _execute(run_dir, config, table, directory, until, address, cpus)
+        run_sweep(run_dir, config, table, directory, until, address, cpus)
 
 
 @app.command()
@@ -117,7 +111,7 @@ def leaderboard(
     limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
 ) -> None:
     """Shows a run's trials, best first; also while it runs."""
-    with _clear_errors():
+    with clear_errors():
         from rich.console import Console
 
         from .results.tables import leaderboard_table
@@ -129,7 +123,7 @@ def leaderboard(
 @app.command()
 def report(run_dir: RunDir) -> None:
     """Writes a run's report.html and plots again, from its files."""
-    with _clear_errors():
+    with clear_errors():
         from .results.report import write_report
         from .results.summary import compute_summary
         from .search.run import Run
@@ -159,7 +153,7 @@ def predict(
     ] = None,
 ) -> None:
     """Scores a table: probability, rank and decile of every row, in the table's order."""
-    with _clear_errors():
+    with clear_errors():
         from rich.console import Console
         from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
@@ -199,7 +193,7 @@ def describe(
     """Shows what a sweep would see in a table: columns, gaps, classes, duplicates."""
     options = {"path": table, "target": target, "positive": positive}
     given = {key: str(value) for key, value in options.items() if value is not None}
-    with _clear_errors():
+    with clear_errors():
         config = _configuration(None, given, settings or [], None)
         from rich.console import Console
 
@@ -207,6 +201,28 @@ def describe(
         from .search.intake import read_table
 
         Console().print(description(read_table(config)))
+
+
+@app.command()
+def reproduce(
+    data_dir: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder with the published systems' tables.")
+    ],
+    presets: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PRESET]...", help="Which to repeat. Default: all of them."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the runs are kept, to go on with them.")
+    ] = Path("reproduction"),
+    address: Address = None,
+    cpus: Cpus = None,
+) -> None:
+    """Repeats published systems, and shows the honest figures beside theirs."""
+    from .presets import preset_paths
+
+    with clear_errors():
+        run_presets(presets or list(preset_paths()), data_dir, out, address, cpus)
 
 
 @app.command()
@@ -237,7 +253,11 @@ def main() -> None:
 
 
 def _configuration(
-    sweep: str | None, given: dict[str, str], settings: list[str], out: Path | None
+    sweep: str | None,
+    given: dict[str, str],
+    settings: list[str],
+    out: Path | None,
+    published: bool = False,
 ) -> Any:
     from .datasets.errors import InputError, nearest
     from .presets import preset_paths
@@ -245,7 +265,13 @@ def _configuration(
 
     known = preset_paths()
     raw: dict[str, Any] = {}
-    if sweep in known:
+    if published and sweep not in known:
+        raise InputError(f"--published goes with a preset: {', '.join(known)}")
+    if published:
+        from .presets.systems import published_settings
+
+        raw = published_settings(str(sweep))
+    elif sweep in known:
         raw = read_yaml(known[sweep])
     elif sweep is not None:
         if not Path(sweep).exists() and Path(sweep).suffix not in {".yaml", ".yml"}:
@@ -272,101 +298,6 @@ def _configuration(
 def _run_name(path: Path) -> str:
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in path.stem)
     return kept.lstrip("._-") or "table"
-
-
-def _execute(
-    shown: Path,
-    config: Any,
-    table: Any,
-    directory: Any,
-    until: StageName | None,
-    address: str | None,
-    cpus: int | None,
-) -> None:
-    """Runs what is not complete of a run, in a Ray session, with a progress display."""
-    from rich.console import Console
-
-    from .results.tables import closing
-
-    console = Console()
-    err = Console(stderr=True)
-    console.print(
-        f"[bold]{table.name}[/]: {len(table.target):,} rows, "
-        f"{len(table.schema.columns)} features, {table.positive_rate:.1%} positive"
-    )
-    for note in table.notes:
-        console.print(f"  inferred {note}", style="dim", highlight=False)
-    duplicates = table.duplicate_rows
-    if duplicates:
-        console.print(
-            f"  {duplicates:,} rows ({duplicates / len(table.target):.0%}) repeat the features of "
-            "another; copies in different splits flatter the figures",
-            style="yellow",
-            highlight=False,
-        )
-    try:
-        from .cluster.session import ClusterError
-        from .search.errors import SweepError
-        from .search.progress import display_for
-        from .search.sweep import execute, session_for_sweeps
-
-        with (
-            _signals_interrupt(),
-            session_for_sweeps(address, cpus) as session,
-            _signals_interrupt(),  # again, since Ray has put its own handlers, which abort
-        ):
-            if session.dashboard:
-                console.print(f"  Ray dashboard: {session.dashboard}", style="dim")
-            with display_for(console) as display:
-                finished = execute(config, directory, table, session, display, until)
-    except KeyboardInterrupt:
-        err.print(f"\ninterrupted; go on with: evensweep resume {shown}", soft_wrap=True)
-        raise typer.Exit(INTERRUPTED) from None
-    except (SweepError, ClusterError, OSError) as error:
-        reason = str(error)
-        if isinstance(error, OSError) and error.strerror:
-            remedy = "; make room or bring the storage back" if error.errno in _STORAGE else ""
-            reason = f"{error.filename or shown}: {error.strerror}{remedy}"
-        err.print(f"evensweep: {reason}", style="red", soft_wrap=True, markup=False)
-        err.print(f"go on with: evensweep resume {shown}", soft_wrap=True)
-        raise typer.Exit(FAILED) from None
-    if finished.summary["status"] != "complete":
-        console.print(f"done up to {until}; go on with: evensweep resume {shown}", soft_wrap=True)
-        return
-    console.print(closing(finished.summary, shown))
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """Turns wrong input into one sentence and exit code 2."""
-    from .datasets.errors import InputError
-
-    try:
-        yield
-    except InputError as error:
-        typer.echo(f"evensweep: {error}", err=True)
-        raise typer.Exit(WRONG_INPUT) from None
-
-
-@contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """Ends the process the way Ctrl-C does when a batch system sends SIGTERM or SIGHUP."""
-    import os
-
-    # Every result is on disk when the next decision is made, so Tune's own slow goodbye, which
-    # swallows the signal, is not needed.
-    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    known = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = {number: signal.signal(number, interrupt) for number in known}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
 
 
 if __name__ == "__main__":

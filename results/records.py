@@ -251,14 +251,13 @@ def history_frame(trials: Iterable[TrialRecord]) -> pd.DataFrame:
 def best_trials(trials: Iterable[TrialRecord], view: str, count: int) -> list[TrialRecord]:
     """The search's ``count`` best trials on a view by validation loss, best first; ties by id.
 
-    A trial that diverged or failed is none of them, whatever it reached before.
+    A trial that diverged or failed is none of them, whatever it reached before. A search of no
+    trials leaves the baseline.
     """
+    of_view = [trial for trial in trials if trial.view == view]
     ranked = [
         (trial.best_val_loss, trial.id, trial)
-        for trial in trials
-        if trial.view == view
-        and trial.stage == "search"
-        and trial.status not in UNUSABLE
-        and trial.best_val_loss is not None
+        for trial in [t for t in of_view if t.stage == "search"] or of_view
+        if trial.status not in UNUSABLE and trial.best_val_loss is not None
     ]
     return [trial for _, _, trial in sorted(ranked, key=lambda item: item[:2])[:count]]

@@ -20,7 +20,14 @@ from .report_tables import (
 )
 from .run_directory import RunDirectory
 from .selection_figures import compute_folds
-from .tables import REFERENCE_TITLES, STAGE_TITLES, answer, verdicts
+from .tables import (
+    REFERENCE_TITLES,
+    STAGE_TITLES,
+    answer,
+    protocol_warning,
+    ranking_note,
+    verdicts,
+)
 
 
 def write_report(run: RunDirectory, summary: dict[str, Any]) -> None:
@@ -88,6 +95,8 @@ def render(
         intervals = score_intervals(summary, frame, recorded["seed"])
         context |= {
             "answer": answer(summary),
+            "protocol_warning": protocol_warning(summary),
+            "ranking_note": ranking_note(summary),
             "verdicts": verdicts(summary),
             "cells": score_cells(summary, intervals),
         }

@@ -24,6 +24,7 @@ class RunDirectory:
         self.validation_predictions = self.predictions / "validation.parquet"
         self.oof_predictions = self.predictions / "out_of_fold.parquet"
         self.test_predictions = self.predictions / "test.parquet"
+        self.holdout_predictions = self.predictions / "holdout.parquet"
         self.folds = root / "folds"
         self.ensemble = root / "ensemble.json"
         self.model = root / "model"

@@ -49,10 +49,14 @@ def compute_summary(run: RunDirectory, status: str) -> dict[str, Any]:
     if run.ensemble.exists():
         ensemble = read_json(run.ensemble)
         summary["ensemble"] = {
-            key: ensemble[key] for key in ("members", "oof_log_loss", "oof_roc_auc")
+            key: ensemble[key]
+            for key in ("members", "oof_log_loss", "oof_roc_auc", "ranking")
+            if key in ensemble
         }
         if run.test_predictions.exists():
             summary |= _test_part(run, sweep, ensemble, summary["dataset"]["rows"])
+        if run.holdout_predictions.exists():
+            summary["holdout"] = _holdout_part(run, sweep["seed"])
     return summary
 
 
@@ -110,6 +114,7 @@ def _later_stages(
     average = f"average.{view}"
     validation = read_parquet(run.validation_predictions)
     if average in validation:
+        validation = validation[validation[average].notna()]  # others are other views' own rows
         measured = classification_metrics(
             validation["target"].to_numpy(), validation[average].to_numpy(), threshold=0.5
         )
@@ -148,4 +153,18 @@ def _test_part(
             name: classification_metrics(y, test[name].to_numpy(), thresholds[name])
             for name in REFERENCES
         },
+    }
+
+
+def _holdout_part(run: RunDirectory, seed: int) -> dict[str, Any]:
+    """What the ensemble's configurations reach on rows that were set aside before all else.
+
+    Calls are at a probability of one half, which nothing had to choose.
+    """
+    frame = read_parquet(run.holdout_predictions)
+    y, probabilities = frame["target"].to_numpy(), frame["ensemble"].to_numpy()
+    return {
+        **classification_metrics(y, probabilities, threshold=0.5),
+        "ci95": bootstrap_intervals(y, probabilities, 0.5, seed=seed),
+        "majority_accuracy": float(max(y.mean(), 1 - y.mean())),
     }

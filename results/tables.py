@@ -50,7 +50,9 @@ def closing(summary: dict[str, Any], root: Path) -> RenderableType:
         overflow="fold",
     )
     tables = [views_table(summary), members_table(summary), scores_table(summary)]
-    return Group(*tables, Padding(answer(summary), (0, 0, 1, 0)), where)
+    notes = [ranking_note(summary), protocol_warning(summary)]
+    warnings = [Padding(Text(note, "yellow"), (0, 0, 1, 0)) for note in notes if note]
+    return Group(*tables, Padding(answer(summary), (0, 0, 1, 0)), *warnings, where)
 
 
 def views_table(summary: dict[str, Any]) -> RenderableType:
@@ -159,6 +161,40 @@ def answer(summary: dict[str, Any]) -> str:
         f"positive row stands above a negative one in {test['roc_auc']:.1%} of pairs: "
         f"{strongest.words} {REFERENCE_TITLES[strongest.reference]} ({strongest.roc_auc:.1%}), the "
         f"strongest reference."
+    )
+
+
+def protocol_warning(summary: dict[str, Any]) -> str | None:
+    """How far a protocol that flatters is from the truth; None for ``holdout``."""
+    holdout = summary.get("holdout")
+    if holdout is None:
+        return None
+    test, low_high = summary["test"], holdout["ci95"]
+    return (
+        f"These figures flatter: with the protocol '{summary['protocol']}' the table was balanced "
+        "before it was split, so the test rows have relatives among the training rows, and not the "
+        "shares of the classes that a new table has. They are good for comparing with figures that "
+        "were published so, and for nothing else. On "
+        f"{holdout['rows']:,} rows that were set aside before anything was balanced, the same "
+        f"configurations reach an accuracy of {holdout['accuracy']:.1%} (95%: "
+        f"{low_high['accuracy'][0]:.1%}–{low_high['accuracy'][1]:.1%}; always saying the commoner "
+        f"class: {holdout['majority_accuracy']:.1%}), a log loss of {holdout['log_loss']:.4f} "
+        f"({low_high['log_loss'][0]:.3f}–{low_high['log_loss'][1]:.3f}) and a ROC-AUC of "
+        f"{holdout['roc_auc']:.4f} ({low_high['roc_auc'][0]:.3f}–{low_high['roc_auc'][1]:.3f}); "
+        f"the test above says {test['roc_auc']:.4f}."
+    )
+
+
+def ranking_note(summary: dict[str, Any]) -> str | None:
+    """By which rows views were ranked, where every view has its own; None where they share them."""
+    ranking = summary["ensemble"].get("ranking")
+    if ranking is None:
+        return None
+    losses = ", ".join(f"{row['view']} {row['oof_log_loss']:.4f}" for row in ranking)
+    return (
+        "Every view has rows of its own, by which it was ranked (log loss out of fold: "
+        f"{losses}); such losses can't be compared fairly, and the ensemble has members of the "
+        "first view alone."
     )
 
 

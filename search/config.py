@@ -30,6 +30,7 @@ from .sections import (
     DataConfig,
     DecisionConfig,
     EnsembleConfig,
+    PreprocessingConfig,
     ResourcesConfig,
     SearchConfig,
     Section,
@@ -69,8 +70,9 @@ class SweepConfig(Section):
 
     name: str = Field(default="demonstration", pattern=f"^{RUN_NAME}$")
     data: DataConfig = DataConfig()
-    protocol: Literal["holdout"] = "holdout"
+    protocol: Literal["holdout", "balanced_first"] = "holdout"
     split: SplitConfig = SplitConfig()
+    preprocessing: PreprocessingConfig = PreprocessingConfig()
     views: tuple[str, ...] = Field(default=("undersampled", "smote"), min_length=1)
     trainable: str = "mlp"
     module_folder: Path | None = None

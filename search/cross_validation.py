@@ -1,7 +1,7 @@
 """Cross-validates the best trials in parallel, on the workers that searched."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ import ray
 from ..cluster.tasks import task
 from ..datasets.errors import InputError
 from ..datasets.preparation import Prepared, prepare, transformed
+from ..datasets.preprocessing import Preprocessor
 from ..datasets.splits import Fold
-from ..datasets.table import Table
 from ..results.files import replacing
 from ..results.metrics import accuracy, log_loss
 from ..results.records import TrialRecord
@@ -23,6 +23,7 @@ from .config import SweepConfig
 from .errors import SweepError
 from .plan import child_seed
 from .pool import TrainingPool
+from .populations import Population, new_preprocessor
 
 log = logging.getLogger(__name__)
 
@@ -64,34 +65,44 @@ class FoldResult:
     seconds: float
 
 
-def prepare_folds(config: SweepConfig, table: Table, folds: Sequence[Fold]) -> list[FoldData]:
+def prepare_folds(config: SweepConfig, populations: Sequence[Population]) -> dict[int, FoldData]:
     """Starts to fit preprocessing and balancing again in every fold, on its training part alone.
 
     One fold after another in one process that takes no slot from the trainings beside it; who gets
     a reference waits until its fold is there.
+
+    Returns:
+        What the trainings of each fold read, by the fold's number.
     """
-    table_ref = ray.put((table.features, table.target))
-    prepared: list[FoldData] = []
-    for number, fold in enumerate(folds):
-        preprocessor, watched, out_of_fold, *views = task(
-            _prepare_fold,
-            f"prepare fold {number}",
-            cpus=0,
-            returns=len(config.views) + 3,
-            cold=True,
-        ).remote(
-            table_ref,
-            fold,
-            config.views,
-            child_seed(config.seed, "fold", number),
-            prepared[-1].preprocessor if prepared else None,
-        )
-        shared = SharedRows(dict(zip(config.views, views, strict=True)), watched, out_of_fold)
-        prepared.append(FoldData(shared, preprocessor))
+    prepared: dict[int, FoldData] = {}
+    latest = None
+    for population in populations:
+        table_ref = ray.put((population.table.features, population.table.target))
+        names = list(population.samplers)
+        for index, fold in enumerate(population.folds):
+            number = population.first_fold + index
+            latest, watched, out_of_fold, *views = task(
+                _prepare_fold,
+                f"prepare fold {number}",
+                cpus=0,
+                returns=len(names) + 3,
+                cold=True,
+            ).remote(
+                table_ref,
+                fold,
+                population.samplers,
+                child_seed(config.seed, "fold", index),
+                new_preprocessor(config),
+                latest,
+            )
+            shared = SharedRows(
+                dict(zip(names, views, strict=True)), dict.fromkeys(names, watched), out_of_fold
+            )
+            prepared[number] = FoldData(shared, latest)
     return prepared
 
 
-def check_folds(folds: Sequence[FoldData]) -> None:
+def check_folds(folds: Iterable[FoldData]) -> None:
     """Waits until every fold is prepared.
 
     Raises:
@@ -106,42 +117,43 @@ def check_folds(folds: Sequence[FoldData]) -> None:
 def cross_validate(
     config: SweepConfig,
     run: RunDirectory,
-    table: Table,
-    folds: Sequence[Fold],
+    populations: Sequence[Population],
     candidates: Sequence[TrialRecord],
-    workers: Callable[[], tuple[TrainingPool, Sequence[FoldData]]],
+    workers: Callable[[], tuple[TrainingPool, Mapping[int, FoldData]]],
     on_fold: Callable[[FoldFigures], None],
-) -> tuple[list[FoldFigures], np.ndarray]:
+) -> tuple[list[FoldFigures], dict[str, np.ndarray]]:
     """Trains every candidate on every fold; fold models already on disk are not trained again.
 
     Args:
         config: The sweep.
         run: Where each fold model and preprocessing is written as soon as it is there.
-        table: The whole table.
-        folds: Of the development rows.
+        populations: Whose folds to train on; each candidate trains on those of its view's.
         candidates: The trials to cross-validate.
         workers: Gives the workers and their data; called if there is anything to train.
         on_fold: Called as each fold of a candidate is done, on another thread.
 
     Returns:
-        The figures of all folds, and the out-of-fold probabilities of the positive class, float64
-        of shape (n_candidates, n_rows_of_the_table), NaN for rows that are in no fold.
+        The figures of all folds, and by candidate the out-of-fold probabilities of the positive
+        class, float64 of shape (n_rows_of_its_population,), NaN for rows that are in no fold.
     """
-    oof = np.full((len(candidates), len(table.target)), np.nan)
+    home = {view: population for population in populations for view in population.samplers}
+    oof = {t.id: np.full(len(home[t.view].table.target), np.nan) for t in candidates}
     figures: list[FoldFigures] = []
-    positions = {trial.id: index for index, trial in enumerate(candidates)}
 
     def take(trial: TrialRecord, number: int, result: FoldResult) -> None:
-        rows, predicted = folds[number].out_of_fold, result.model.out_of_fold
-        oof[positions[trial.id], rows] = predicted
+        population = home[trial.view]
+        index = number - population.first_fold
+        rows, predicted = population.folds[index].out_of_fold, result.model.out_of_fold
+        target = population.table.target[rows]
+        oof[trial.id][rows] = predicted
         figures.append(
             FoldFigures(
                 trial=trial.id,
                 view=trial.view,
-                fold=number,
+                fold=index,
                 rows=len(rows),
-                val_loss=log_loss(table.target[rows], predicted),
-                val_accuracy=accuracy(table.target[rows], predicted),
+                val_loss=log_loss(target, predicted),
+                val_accuracy=accuracy(target, predicted),
                 best_epoch=result.best_epoch,
                 seconds=result.seconds,
             )
@@ -149,8 +161,9 @@ def cross_validate(
         on_fold(figures[-1])
 
     missing: dict[str, tuple[TrialRecord, int]] = {}
-    for number in range(len(folds)):
+    for index in range(max(len(population.folds) for population in populations)):
         for trial in candidates:
+            number = home[trial.view].first_fold + index
             if run.fold(trial.id, number).exists() and run.preprocessor(number).exists():
                 take(trial, number, load_fold(run, trial.id, number))
             else:
@@ -191,7 +204,7 @@ class _FoldSource:
         config: SweepConfig,
         run: RunDirectory,
         trainings: dict[str, tuple[TrialRecord, int]],
-        data: Sequence[FoldData],
+        data: Mapping[int, FoldData],
         take: Callable[[TrialRecord, int, FoldResult], None],
     ) -> None:
         self._max_epochs = config.search.max_epochs
@@ -231,19 +244,26 @@ class _FoldSource:
 def _prepare_fold(
     table: tuple[pd.DataFrame, np.ndarray],
     fold: Fold,
-    views: Sequence[str],
+    samplers: Mapping[str, str],
     seed: int,
+    preprocessor: Preprocessor,
     after: Any,  # what the fold before returns, so that they come one after another
 ) -> tuple[Any, ...]:
     features, target = table
     prepared: Prepared = prepare(
-        features, target, fit=fold.fit, watch=fold.stop, views=views, seed=seed
+        features,
+        target,
+        fit=fold.fit,
+        watch=fold.stop,
+        samplers=samplers,
+        seed=seed,
+        preprocessor=preprocessor,
     )
     return (
         prepared.preprocessor,
         prepared.watched,
         transformed(prepared.preprocessor, features, target, fold.out_of_fold).X,
-        *(prepared.views[name] for name in views),
+        *(prepared.views[name] for name in samplers),
     )
 
 

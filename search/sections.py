@@ -41,6 +41,13 @@ class SplitConfig(Section):
         return self
 
 
+class PreprocessingConfig(Section):
+    """What networks see of columns of numbers, beside their standardised values."""
+
+    long_tails: bool = True
+    indicators: bool = True
+
+
 class TrainingConfig(Section):
     """What every training of the sweep shares."""
 
@@ -53,7 +60,7 @@ class SearchConfig(Section):
 
     scheduler: Literal["asha", "asha_stopping", "hyperband", "median", "fifo"] = "asha"
     searcher: Literal["random", "tpe"] = "random"
-    trials: int | None = Field(default=None, ge=1)
+    trials: int | None = Field(default=None, ge=0)
     max_epochs: int = Field(default=100, ge=1)
     grace_epochs: int = Field(default=2, ge=1)
     reduction_factor: int = Field(default=3, ge=2)
@@ -93,7 +100,9 @@ class SearchConfig(Section):
     @property
     def trial_count(self) -> int:
         """Trials a view, beside the baseline; unless given, Hyperband's brackets once, or 40."""
-        return self.trials or (sum(self.sizes) if self.scheduler == "hyperband" else 40)
+        if self.trials is not None:
+            return self.trials
+        return sum(self.sizes) if self.scheduler == "hyperband" else 40
 
     def levels_of(self, bracket: int) -> tuple[int, ...]:
         """Rung levels of a bracket by its number: each leaves out one level more."""

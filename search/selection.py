@@ -91,3 +91,20 @@ def select_ensemble(
         "path_losses": list(path.losses),
     }
     return content, honest["ensemble"]
+
+
+def ranking(selections: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The populations' ensembles by their own out-of-fold log losses, best first.
+
+    Args:
+        selections: Contents of ``ensemble.json`` as :func:`select_ensemble` gives them.
+    """
+    figures = [
+        {
+            "view": content["members"][0]["view"],
+            "oof_log_loss": content["oof_log_loss"],
+            "oof_roc_auc": content["oof_roc_auc"],
+        }
+        for content in selections
+    ]
+    return sorted(figures, key=lambda row: row["oof_log_loss"])

@@ -2,10 +2,9 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import cached_property
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,10 @@ import ray
 
 from ..cluster.tasks import task
 from ..datasets.errors import InputError
-from ..datasets.preparation import Prepared, prepare
-from ..datasets.splits import Fold, Split, stratified_folds, stratified_split
+from ..datasets.preparation import Prepared
 from ..datasets.table import Table
 from ..datasets.views import SURE
-from ..results.files import read_json, read_parquet, replacing, write_json, write_parquet
+from ..results.files import read_json, read_parquet, write_json, write_parquet
 from ..results.records import (
     SearchRecord,
     TrialRecord,
@@ -30,7 +28,7 @@ from ..results.records import (
 from ..results.references import REFERENCES, reference_probabilities
 from ..results.run_directory import RunDirectory
 from ..results.summary import write_summary
-from ..trainables.exported import FORMAT, MANIFEST, keras_files, score_exported
+from ..trainables.exported import score_exported
 from ..trainables.tune_adapter import SharedRows
 from .config import SweepConfig
 from .cross_validation import (
@@ -38,15 +36,16 @@ from .cross_validation import (
     check_folds,
     cross_validate,
     figures_frame,
-    load_fold,
     prepare_folds,
 )
 from .errors import SweepError
 from .experiment import open_pool, run_search, try_family
+from .export import export_model
 from .plan import child_seed, plan_trials
 from .pool import TrainingPool
+from .populations import Population, holdout_check, populations_of, prepare_search
 from .progress import Display
-from .selection import select_ensemble
+from .selection import ranking, select_ensemble
 from .stage import Stage, StageName
 
 log = logging.getLogger(__name__)
@@ -69,7 +68,7 @@ class Stages:
         self.run = run
         self.table = table
         self.display = display
-        self._workers: tuple[TrainingPool, list[FoldData]] | None = None
+        self._workers: tuple[TrainingPool, dict[int, FoldData]] | None = None
         self._until: StageName | None = None
         self._closing = ExitStack()
 
@@ -127,43 +126,29 @@ class Stages:
         log.info("%s: complete", stage.name)
 
     @cached_property
-    def split(self) -> Split:
-        """Train, validation and test rows; the same in every session of a run."""
-        shares = self.config.split
-        seed = child_seed(self.config.seed, "split")
-        return stratified_split(self.table.target, shares.validation, shares.test, seed)
+    def populations(self) -> list[Population]:
+        """The rows that are judged together; the same in every session of a run."""
+        return populations_of(self.config, self.table)
 
     @cached_property
-    def folds(self) -> list[Fold]:
-        """Folds of the development rows."""
-        settings = self.config.cross_validation
-        return stratified_folds(
-            self.table.target,
-            self.split.development,
-            settings.folds,
-            settings.stop_share,
-            child_seed(self.config.seed, "folds"),
-        )
-
-    @cached_property
-    def prepared(self) -> Prepared:
-        """The search's views and validation rows, fitted on training rows alone."""
-        return prepare(
-            self.table.features,
-            self.table.target,
-            fit=self.split.train,
-            watch=self.split.validation,
-            views=self.config.views,
-            seed=child_seed(self.config.seed, "views"),
-        )
+    def prepared(self) -> list[Prepared]:
+        """The search's views and validation rows of each population."""
+        return [prepare_search(self.config, population) for population in self.populations]
 
     def _prepare(self) -> None:
         table = self.table
         parts = {
-            name: _class_counts(table.target[getattr(self.split, name)])
+            f"{self._title(population)}{name}": _class_counts(
+                population.table.target[getattr(population.split, name)]
+            )
+            for population in self.populations
             for name in ("train", "validation", "test")
         }
-        views = {name: _class_counts(view.y) for name, view in self.prepared.views.items()}
+        views = {
+            name: _class_counts(view.y)
+            for prepared in self.prepared
+            for name, view in prepared.views.items()
+        }
         gaps = table.features.isna().sum()
         write_json(
             self.run.dataset,
@@ -182,22 +167,26 @@ class Stages:
             },
         )
 
-    def _open_workers(self) -> tuple[TrainingPool, list[FoldData]]:
+    def _title(self, population: Population) -> str:
+        """Goes before the name of a population's part, where there are several."""
+        return "" if len(self.populations) == 1 else f"{next(iter(population.samplers))} "
+
+    def _open_workers(self) -> tuple[TrainingPool, dict[int, FoldData]]:
         """The workers of the search and the cross-validation, started at the first call."""
         if self._workers is None:
             # Fold data is prepared beside the search, unless this session ends with the search.
             folds = (
-                prepare_folds(self.config, self.table, self.folds)
+                prepare_folds(self.config, self.populations)
                 if self._until is not StageName.SEARCH
-                else []
+                else {}
             )
-            rows: dict[int | None, SharedRows] = {n: fold.rows for n, fold in enumerate(folds)}
+            rows: dict[int | None, SharedRows] = {n: fold.rows for n, fold in folds.items()}
             if not self.run.trials.exists():
-                rows[None] = SharedRows.put(self.prepared)
+                rows[None] = SharedRows.put(*self.prepared)
             pool = open_pool(self.config, self.run, rows)
             self._workers = self._closing.enter_context(pool), folds
             if not set(self.config.views) <= set(SURE):
-                check_folds(folds)  # now, and not when the search has taken its hours
+                check_folds(folds.values())  # now, and not when the search has taken its hours
         return self._workers
 
     def _search(self) -> None:
@@ -206,7 +195,7 @@ class Stages:
         if record.finished < len(record.trials):
             if record.finished == 0:
                 hyperparameters = next(iter(record.trials.values())).config
-                try_family(self.config, hyperparameters, self.prepared.watched.X.shape[1])
+                try_family(self.config, hyperparameters, self.prepared[0].watched.X.shape[1])
             pool, _ = self._open_workers()
             spent = read_json(self.run.environment)["stage_seconds"].get(StageName.SEARCH, 0.0)
             run_search(self.config, self.run, record, pool, self.display.refresh, spent)
@@ -222,19 +211,29 @@ class Stages:
 
     def _validation_predictions(self, trials: list[TrialRecord]) -> pd.DataFrame:
         """Probabilities of each view's best trials, and their plain average, a column each."""
-        rows = self.split.validation
-        columns: dict[str, np.ndarray] = {"row": rows, "target": self.table.target[rows]}
-        for view in self.config.views:
-            best = best_trials(trials, view, self.config.cross_validation.top_k)
-            for trial in best:
-                if trial.checkpoint is not None:
-                    path = self.run.root / trial.checkpoint
-                    with np.load(path, allow_pickle=False) as arrays:
-                        columns[trial.id] = arrays["best_val_probabilities"].astype(np.float64)
-            available = [columns[trial.id] for trial in best if trial.id in columns]
-            if available:
-                columns[f"average.{view}"] = np.mean(available, axis=0)
-        return pd.DataFrame(columns)
+        frames = []
+        for population in self.populations:
+            rows = population.split.validation
+            columns = self._rows(population, rows)
+            for view in population.samplers:
+                best = best_trials(trials, view, self.config.cross_validation.top_k)
+                for trial in best:
+                    if trial.checkpoint is not None:
+                        path = self.run.root / trial.checkpoint
+                        with np.load(path, allow_pickle=False) as arrays:
+                            columns[trial.id] = arrays["best_val_probabilities"].astype(np.float64)
+                available = [columns[trial.id] for trial in best if trial.id in columns]
+                if available:
+                    columns[f"average.{view}"] = np.mean(available, axis=0)
+            frames.append(pd.DataFrame(columns))
+        return pd.concat(frames, ignore_index=True)
+
+    def _rows(self, population: Population, rows: np.ndarray) -> dict[str, Any]:
+        """The first columns of a file of predictions: whose rows they are, and their targets."""
+        columns: dict[str, Any] = {"row": rows, "target": population.table.target[rows]}
+        if len(self.populations) > 1:
+            columns["view"] = next(iter(population.samplers))
+        return columns
 
     def _candidates(self) -> list[TrialRecord]:
         trials = trials_from_frame(read_parquet(self.run.trials))
@@ -243,40 +242,52 @@ class Stages:
 
     def _cross_validate(self) -> None:
         candidates = self._candidates()
-        self.display.folds(len(candidates) * len(self.folds))
+        folds = self.config.cross_validation.folds
+        self.display.folds(len(candidates) * folds)
         figures, oof = cross_validate(
             self.config,
             self.run,
-            self.table,
-            self.folds,
+            self.populations,
             candidates,
             self._open_workers,
             self.display.fold_done,
         )
         # The workers' slots are free for others now.
         self._closing.close()
-        references = self._reference_tasks(
-            [(np.sort(np.concatenate([f.fit, f.stop])), f.out_of_fold) for f in self.folds]
-        )
-        rows = self.split.development
-        columns: dict[str, np.ndarray] = {"row": rows, "target": self.table.target[rows]}
-        columns["fold"] = np.empty(len(rows), np.int64)
-        for number, fold in enumerate(self.folds):
-            columns["fold"][np.searchsorted(rows, fold.out_of_fold)] = number
-        columns |= {t.id: oof[i][rows] for i, t in enumerate(candidates)}
-        for name, predictions in references.items():
-            predicted = np.empty(len(self.table.target))
-            for fold, prediction in zip(self.folds, predictions, strict=True):
-                predicted[fold.out_of_fold] = ray.get(prediction)
-            columns[name] = predicted[rows]
-        write_parquet(self.run.oof_predictions, pd.DataFrame(columns))
+        frames = [self._oof_frame(population, candidates, oof) for population in self.populations]
+        write_parquet(self.run.oof_predictions, pd.concat(frames, ignore_index=True))
         write_parquet(self.run.cross_validation, figures_frame(figures))
 
+    def _oof_frame(
+        self,
+        population: Population,
+        candidates: Sequence[TrialRecord],
+        oof: Mapping[str, np.ndarray],
+    ) -> pd.DataFrame:
+        """Out-of-fold probabilities of a population's candidates and of the references."""
+        folds = population.folds
+        references = self._reference_tasks(
+            population,
+            [(np.sort(np.concatenate([f.fit, f.stop])), f.out_of_fold) for f in folds],
+        )
+        rows = population.split.development
+        columns = self._rows(population, rows)
+        columns["fold"] = np.empty(len(rows), np.int64)
+        for number, fold in enumerate(folds):
+            columns["fold"][np.searchsorted(rows, fold.out_of_fold)] = number
+        columns |= {t.id: oof[t.id][rows] for t in candidates if t.view in population.samplers}
+        for name, predictions in references.items():
+            predicted = np.empty(len(population.table.target))
+            for fold, prediction in zip(folds, predictions, strict=True):
+                predicted[fold.out_of_fold] = ray.get(prediction)
+            columns[name] = predicted[rows]
+        return pd.DataFrame(columns)
+
     def _reference_tasks(
-        self, parts: Sequence[tuple[np.ndarray, np.ndarray]]
+        self, population: Population, parts: Sequence[tuple[np.ndarray, np.ndarray]]
     ) -> dict[str, list[Any]]:
         """Tasks that fit every reference on each part's first rows and predict its second."""
-        features, target = ray.put(self.table.features), ray.put(self.table.target)
+        features, target = ray.put(population.table.features), ray.put(population.table.target)
         seed = child_seed(self.config.seed, "references")
         return {
             name: [
@@ -290,68 +301,67 @@ class Stages:
 
     def _select(self) -> None:
         oof = read_parquet(self.run.oof_predictions)
-        content, oof["ensemble"] = select_ensemble(
-            self.config, self._candidates(), oof, len(self.table.target)
-        )
+        selections = []
+        for population in self.populations:
+            candidates = [t for t in self._candidates() if t.view in population.samplers]
+            own = (oof["view"] == candidates[0].view) if "view" in oof else oof["row"] >= 0
+            content, oof.loc[own, "ensemble"] = select_ensemble(
+                self.config, candidates, oof[own], len(self.table.target)
+            )
+            selections.append(content)
+        # Rows of different populations can't be judged together: each is by its own.
+        best = min(selections, key=lambda content: content["oof_log_loss"])
+        if len(selections) > 1:
+            best["ranking"] = ranking(selections)
         write_parquet(self.run.oof_predictions, oof)
-        write_json(self.run.ensemble, content)
+        write_json(self.run.ensemble, best)
+
+    @property
+    def _chosen(self) -> Population:
+        """The population that the ensemble's members are of."""
+        view = read_json(self.run.ensemble)["members"][0]["view"]
+        return next(p for p in self.populations if view in p.samplers)
 
     def _export(self) -> None:
-        ensemble = read_json(self.run.ensemble)
-        configs = {t.id: t.config for t in self._candidates()}
-        networks, pending = {}, {}
-        for member in ensemble["members"]:
-            trial = member["trial"]
-            networks[trial] = [load_fold(self.run, trial, n) for n in range(len(self.folds))]
-            pending[trial] = task(keras_files, f"export {trial}", cpus=1).remote(
-                configs[trial],
-                networks[trial][0].model.n_features,
-                [fold.model.weights for fold in networks[trial]],
-                self.config.family,
-            )
-        with replacing(self.run.model) as folder:
-            preprocessing = []
-            folder.mkdir()
-            (folder / "preprocessing").mkdir()
-            for number in range(len(self.folds)):
-                file = f"preprocessing/fold-{number:02d}.skops"
-                (folder / file).write_bytes(self.run.preprocessor(number).read_bytes())
-                preprocessing.append(file)
-            members = []
-            for member in ensemble["members"]:
-                trial = member["trial"]
-                (folder / "members" / trial).mkdir(parents=True)
-                entries = []
-                for number, content in enumerate(ray.get(pending[trial])):
-                    file = f"members/{trial}/fold-{number:02d}.keras"
-                    (folder / file).write_bytes(content)
-                    shift = networks[trial][number].model.log_odds_shift
-                    entries.append({"file": file, "log_odds_shift": shift})
-                members.append({**member, "networks": entries})
-            write_json(
-                folder / MANIFEST,
-                {
-                    "format": FORMAT,
-                    "evensweep": version("evensweep"),
-                    "run": self.run.name,
-                    "table": self.config.data.model_dump(include={"delimiter", "header"}),
-                    "schema": self.table.schema.to_json(),
-                    "threshold": ensemble["thresholds"]["ensemble"],
-                    "preprocessing": preprocessing,
-                    "members": members,
-                },
-            )
+        export_model(self.config, self.run, self._chosen, self._candidates())
 
     def _test(self) -> None:
         """Scores the test rows, for the first and only time, with the model a user gets."""
-        rows = self.split.test
-        references = self._reference_tasks([(self.split.development, rows)])
+        population = self._chosen
+        rows = population.split.test
+        references = self._reference_tasks(population, [(population.split.development, rows)])
         scored = task(score_exported, "test the exported model", cpus=1).remote(
-            self.run.model, self.table.features.iloc[rows], self.config.family
+            self.run.model, population.table.features.iloc[rows], self.config.family
         )
-        columns = {"row": rows, "target": self.table.target[rows], "ensemble": ray.get(scored)}
+        columns = self._rows(population, rows) | {"ensemble": ray.get(scored)}
         columns |= {name: ray.get(prediction) for name, [prediction] in references.items()}
+        if self.config.protocol != "holdout":
+            write_parquet(self.run.holdout_predictions, self._holdout_frame())
         write_parquet(self.run.test_predictions, pd.DataFrame(columns))
+
+    def _holdout_frame(self) -> pd.DataFrame:
+        """What the ensemble's configurations say of rows that nothing had touched before."""
+        check = holdout_check(self.config, self.table)
+        weights = {
+            member["trial"]: member["weight"] for member in read_json(self.run.ensemble)["members"]
+        }
+        members = [trial for trial in self._candidates() if trial.id in weights]
+        with ExitStack() as closing:
+
+            def workers() -> tuple[TrainingPool, dict[int, FoldData]]:
+                data = prepare_folds(self.config, [check])
+                rows: dict[int | None, SharedRows] = {n: fold.rows for n, fold in data.items()}
+                return closing.enter_context(open_pool(self.config, self.run, rows)), data
+
+            self.display.folds(len(members))
+            _, predicted = cross_validate(
+                self.config, self.run, [check], members, workers, self.display.fold_done
+            )
+        rows = check.split.test
+        probabilities = sum(weights[trial] * predicted[trial][rows] for trial in predicted)
+        return pd.DataFrame(
+            {"row": rows, "target": self.table.target[rows], "ensemble": probabilities}
+        )
 
     def _report(self) -> None:
         # matplotlib is needed here only.

@@ -120,19 +120,23 @@ class SharedRows:
 
     Attributes:
         views: Balanced training rows, by name.
-        watched: Rows that early stopping watches.
+        watched: Rows that early stopping watches, by the name of the view; views may share them.
         out_of_fold: Of a fold: float32 ndarray (n_out_of_fold, n_features) to predict at the end.
     """
 
     views: Mapping[str, ray.ObjectRef[View]]
-    watched: ray.ObjectRef[Rows]
+    watched: Mapping[str, ray.ObjectRef[Rows]]
     out_of_fold: ray.ObjectRef[np.ndarray] | None = None
 
     @classmethod
-    def put(cls, prepared: Prepared) -> SharedRows:
+    def put(cls, *prepared: Prepared) -> SharedRows:
         """Puts every view and the rows to watch into the object store."""
-        views = {name: ray.put(view) for name, view in prepared.views.items()}
-        return cls(views, ray.put(prepared.watched))
+        views: dict[str, ray.ObjectRef[View]] = {}
+        watched: dict[str, ray.ObjectRef[Rows]] = {}
+        for part in prepared:
+            views |= {name: ray.put(view) for name, view in part.views.items()}
+            watched |= dict.fromkeys(part.views, ray.put(part.watched))
+        return cls(views, watched)
 
 
 class StorageError(RuntimeError):
@@ -228,8 +232,12 @@ class SweepTrainable(tune.Trainable):
 
         if (fold, view) not in self._resident:
             shared = self._rows[fold]
-            rows, watched = ray.get([shared.views[view], shared.watched])
-            same = (d.validation for (f, _), d in self._resident.items() if f == fold)
+            rows, watched = ray.get([shared.views[view], shared.watched[view]])
+            same = (
+                data.validation
+                for (f, v), data in self._resident.items()
+                if f == fold and shared.watched[v] == shared.watched[view]
+            )
             self._resident[fold, view] = TrainingData(
                 train=ResidentRows.place(rows.X, rows.y, rows.class_weights),
                 validation=next(same, None) or ResidentRows.place(watched.X, watched.y),

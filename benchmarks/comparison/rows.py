@@ -42,7 +42,7 @@ def write_rows(table: Table, data: Path | None, seed: int, folder: Path) -> dict
         folder: Where the files go.
     """
     config = sweep_config(data, seed)
-    prepared = Stages(config, RunDirectory(folder), table, Display()).prepared
+    prepared = Stages(config, RunDirectory(folder), table, Display()).prepared[0]
     watched = prepared.watched
     files = {}
     for name, view in prepared.views.items():

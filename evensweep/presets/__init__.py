@@ -1,4 +1,4 @@
-"""Sweep files that ship with the package, found by name."""
+"""Sweep files that ship with the package, found by name, and the systems published for them."""
 
 from importlib import resources
 from pathlib import Path
@@ -13,3 +13,8 @@ def preset_paths() -> dict[str, Path]:
 def preset_title(path: Path) -> str:
     """The preset's first line, which says what it answers."""
     return path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+
+
+def published_path(name: str) -> Path:
+    """The file that tells what was published, for a preset; see :mod:`.published`."""
+    return preset_paths()[name].parent / "published" / f"{name}.yaml"

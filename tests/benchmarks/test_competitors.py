@@ -36,7 +36,7 @@ def test_rows_are_those_of_a_run(tmp_path: Path) -> None:
         table.target,
         fit=split.train,
         watch=split.validation,
-        views=["smote"],
+        samplers={"smote": "smote"},
         seed=child_seed(1, "views"),
     )
     written = Rows.load(files["smote"])

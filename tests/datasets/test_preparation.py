@@ -11,6 +11,7 @@ from evensweep.datasets.splits import stratified_folds, stratified_split
 
 ROWS = 300
 NAMES = ["undersampled", "smote"]
+SAMPLERS = {name: name for name in NAMES}
 
 
 @dataclass
@@ -52,7 +53,7 @@ CASES = [
 
 
 def prepared(case: Case, features: pd.DataFrame = FEATURES, target: np.ndarray = Y) -> Prepared:
-    return prepare(features, target, fit=case.fit, watch=case.watch, views=NAMES, seed=5)
+    return prepare(features, target, fit=case.fit, watch=case.watch, samplers=SAMPLERS, seed=5)
 
 
 def wildly_changed(case: Case) -> list[tuple[pd.DataFrame, np.ndarray]]:
@@ -140,8 +141,8 @@ class TestLeaks:
 
 def test_same_seed_gives_the_same_views_and_another_seed_others() -> None:
     case = CASES[0].values[0]
-    again = prepare(FEATURES, Y, fit=case.fit, watch=case.watch, views=NAMES, seed=5)
-    other = prepare(FEATURES, Y, fit=case.fit, watch=case.watch, views=NAMES, seed=6)
+    again = prepare(FEATURES, Y, fit=case.fit, watch=case.watch, samplers=SAMPLERS, seed=5)
+    other = prepare(FEATURES, Y, fit=case.fit, watch=case.watch, samplers=SAMPLERS, seed=6)
     for name in NAMES:
         np.testing.assert_array_equal(prepared(case).views[name].X, again.views[name].X)
         assert not np.array_equal(again.views[name].X, other.views[name].X)

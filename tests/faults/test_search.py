@@ -168,7 +168,9 @@ def test_trials_that_fail_at_any_rung_block_nothing(
             assert trial.error == "ValueError: this trial can't be trained"
     sound = [t for t in record.trials.values() if t.stage == "search" and t.id not in failing]
     assert {t.status for t in sound} <= {"stopped", "completed"}
-    assert any(t.epochs == LEVELS[-1] for t in record.trials.values() if t.stage == "search")
+    # One trains to its end, be it that of the budget or its own.
+    searched = [t for t in record.trials.values() if t.stage == "search"]
+    assert {t.status for t in searched} & {"completed", "converged"}
 
 
 def test_too_many_failures_end_the_search_with_the_commonest_error(search: Search) -> None:

@@ -10,10 +10,11 @@ import pytest
 import ray
 
 from evensweep.datasets.preparation import prepare
-from evensweep.datasets.splits import stratified_folds, stratified_split
+from evensweep.datasets.splits import stratified_split
 from evensweep.datasets.table import load_table
 from evensweep.search.config import SweepConfig
 from evensweep.search.cross_validation import prepare_folds
+from evensweep.search.populations import populations_of
 from evensweep.trainables.tune_adapter import (
     SharedRows,
     SweepTrainable,
@@ -31,7 +32,7 @@ def shared(ray_session: None) -> SharedRows:
         table.target,
         fit=split.train,
         watch=split.validation,
-        views=["undersampled", "smote"],
+        samplers={"undersampled": "undersampled", "smote": "smote"},
         seed=0,
     )
     return SharedRows.put(prepared)
@@ -49,7 +50,7 @@ def reader_class(ray_session: None) -> Any:
 
         def addresses(self, shared: SharedRows, view: str) -> dict[str, Any]:
             """Where the arrays lie in this process, and whether they are someone else's memory."""
-            rows, watched = ray.get([shared.views[view], shared.watched])
+            rows, watched = ray.get([shared.views[view], shared.watched[view]])
             arrays = {"X": rows.X, "y": rows.y, "X_val": watched.X, "y_val": watched.y}
             return {
                 name: {
@@ -109,16 +110,15 @@ def test_the_object_store_holds_each_view_once_however_many_read_it(
 
 def test_every_worker_reads_one_buffer_of_a_fold(ray_session: None, reader_class: Any) -> None:
     table = load_table()
-    config = SweepConfig()
-    split = stratified_split(table.target, 0.1, 0.1, 0)
-    folds = stratified_folds(table.target, split.development, 3, 0.1, 0)
-    data = prepare_folds(config, table, folds)
-    for fold in data:
+    config = SweepConfig.from_mapping({"cross_validation": {"folds": 3}}, "test")
+    [population] = populations_of(config, table)
+    data = prepare_folds(config, [population])
+    for fold in data.values():
         first, *others = ray.get(reader_class.remote().read.remote(fold.rows, "smote", 3))
         assert all(other == first for other in others)
         assert not any(array["owned"] or array["writeable"] for array in first.values())
-    out_of_fold = [ray.get(fold.rows.out_of_fold) for fold in data]
-    assert sum(len(rows) for rows in out_of_fold) == len(split.development)
+    out_of_fold = [ray.get(fold.rows.out_of_fold) for fold in data.values()]
+    assert sum(len(rows) for rows in out_of_fold) == len(population.split.development)
 
 
 def test_trials_of_a_view_train_on_the_same_tensors(shared: SharedRows, tmp_path: Path) -> None:

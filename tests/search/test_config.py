@@ -222,7 +222,7 @@ def test_unknown_key_is_an_error_that_names_the_nearest(raw: dict, message: str)
     [
         ({"seed": -1}, "seed: input should be greater than or equal to 0, got -1"),
         ({"seed": "x"}, "seed: input should be a valid integer"),
-        ({"search": {"trials": 0}}, "search.trials: input should be greater than or equal to 1"),
+        ({"search": {"trials": -1}}, "search.trials: input should be greater than or equal to 0"),
         ({"search": {"trials": 2.5}}, "search.trials: input should be a valid integer"),
         ({"search": None}, "search: it must hold keys, got None"),
         ({"search": {"scheduler": "ahsa"}}, "search.scheduler: input should be 'asha', "),

@@ -50,8 +50,8 @@ def shared(
     watched = ray.put(Rows(table["X_val"], table["y_val"]))
     predicted = ray.put(out_of_fold)
     return {
-        None: SharedRows({"smote": view}, watched),
-        0: SharedRows({"smote": view}, watched, predicted),
+        None: SharedRows({"smote": view}, {"smote": watched}),
+        0: SharedRows({"smote": view}, {"smote": watched}, predicted),
     }
 
 

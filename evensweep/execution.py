@@ -1,0 +1,155 @@
+"""How the command line runs sweeps: sessions, signals, errors in one sentence and exit codes."""
+
+import errno
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from .search.stage import StageName
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: see the README."""
+
+_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.ESTALE, errno.EIO}
+"""What the operating system says of a disk that is full or has gone."""
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turns wrong input into one sentence and exit code 2."""
+    from .datasets.errors import InputError
+
+    try:
+        yield
+    except InputError as error:
+        typer.echo(f"evensweep: {error}", err=True)
+        raise typer.Exit(WRONG_INPUT) from None
+
+
+@contextmanager
+def sweeping(address: str | None, cpus: int | None, go_on: str, shown: Path) -> Iterator[Any]:
+    """A Ray session; what interrupts or ends it is told in a sentence, with the way to go on.
+
+    Args:
+        address: Of a Ray cluster; None starts Ray on this machine.
+        cpus: CPUs for Ray on this machine; None takes all.
+        go_on: The command that goes on.
+        shown: The folder that is written to, for errors that don't tell.
+    """
+    from rich.console import Console
+
+    err = Console(stderr=True)
+    try:
+        from .cluster.session import ClusterError
+        from .search.errors import SweepError
+        from .search.sweep import session_for_sweeps
+
+        with (
+            _signals_interrupt(),
+            session_for_sweeps(address, cpus) as session,
+            _signals_interrupt(),  # again, since Ray has put its own handlers, which abort
+        ):
+            yield session
+    except KeyboardInterrupt:
+        err.print(f"\ninterrupted; go on with: {go_on}", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except (SweepError, ClusterError, OSError) as error:
+        reason = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            remedy = "; make room or bring the storage back" if error.errno in _STORAGE else ""
+            reason = f"{error.filename or shown}: {error.strerror}{remedy}"
+        err.print(f"evensweep: {reason}", style="red", soft_wrap=True, markup=False)
+        err.print(f"go on with: {go_on}", soft_wrap=True)
+        raise typer.Exit(FAILED) from None
+
+
+def run_sweep(
+    shown: Path,
+    config: Any,
+    table: Any,
+    directory: Any,
+    until: StageName | None,
+    address: str | None,
+    cpus: int | None,
+) -> None:
+    """Runs what is not complete of a run, in a Ray session, with a progress display."""
+    from rich.console import Console
+
+    from .results.tables import closing
+
+    console = Console()
+    console.print(
+        f"[bold]{table.name}[/]: {len(table.target):,} rows, "
+        f"{len(table.schema.columns)} features, {table.positive_rate:.1%} positive"
+    )
+    for note in table.notes:
+        console.print(f"  inferred {note}", style="dim", highlight=False)
+    duplicates = table.duplicate_rows
+    if duplicates:
+        console.print(
+            f"  {duplicates:,} rows ({duplicates / len(table.target):.0%}) repeat the features of "
+            "another; copies in different splits flatter the figures",
+            style="yellow",
+            highlight=False,
+        )
+    resume = f"evensweep resume {shown}"
+    with sweeping(address, cpus, resume, shown) as session:
+        from .search.progress import display_for
+        from .search.sweep import execute
+
+        if session.dashboard:
+            console.print(f"  Ray dashboard: {session.dashboard}", style="dim")
+        with display_for(console) as display:
+            finished = execute(config, directory, table, session, display, until)
+    if finished.summary["status"] != "complete":
+        console.print(f"done up to {until}; go on with: {resume}", soft_wrap=True)
+        return
+    console.print(closing(finished.summary, shown))
+
+
+def run_presets(
+    presets: list[str], data_dir: Path, out: Path, address: str | None, cpus: int | None
+) -> None:
+    """Runs presets as published and as they are, what is not complete of it, and compares them."""
+    from rich.console import Console
+
+    from .presets.reproduction import compare, comparison_table, plan_runs, write_comparison
+
+    console = Console()
+    runs = plan_runs(presets, data_dir, out)
+    command = f"evensweep reproduce {' '.join(presets)} --data-dir {data_dir} --out {out}"
+    with sweeping(address, cpus, command, out) as session:
+        from .search.progress import display_for
+        from .search.sweep import execute
+
+        for run in runs:
+            console.print(f"[bold]{run.directory.name}[/]")
+            with display_for(console) as display:
+                execute(run.config, run.directory, run.table, session, display)
+    lines = [line for preset in presets for line in compare(preset, out)]
+    console.print(comparison_table(lines))
+    console.print(f"written to {write_comparison(lines, out)}", soft_wrap=True)
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Ends the process the way Ctrl-C does when a batch system sends SIGTERM or SIGHUP."""
+    # Every result is on disk when the next decision is made, so Tune's own slow goodbye, which
+    # swallows the signal, is not needed.
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    known = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.signal(number, interrupt) for number in known}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)

@@ -1,0 +1,247 @@
+"""Repeats published systems: their figures beside the same protocol here, and beside the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich import box
+from rich.table import Table as RichTable
+
+from ..datasets.errors import InputError, nearest
+from ..results.files import read_json, read_parquet, write_json, write_text
+from ..results.metrics import bootstrap_intervals, classification_metrics, log_losses
+from ..results.run_directory import RunDirectory
+from ..results.tables import STAGE_TITLES
+from . import preset_paths
+from .systems import PublishedFigure, preset_config, published_system
+
+if TYPE_CHECKING:
+    from ..datasets.table import Table
+    from ..search.config import SweepConfig
+
+METRICS = {"accuracy": "accuracy", "log_loss": "log loss", "f1": "F1"}
+_TWO_MEANS = 1.96 * np.sqrt(2)
+"""Standard errors by which two means of so many rows each differ by chance, in 95% of cases."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that is to be complete before the figures are compared."""
+
+    config: SweepConfig
+    directory: RunDirectory
+    table: Table
+
+
+@dataclass(frozen=True)
+class Line:
+    """One published figure, and what it is here; calls are at a probability of one half.
+
+    Attributes:
+        preset: The preset.
+        stage: In words.
+        metric: One of :data:`METRICS`.
+        published: The figure.
+        here: Under the same protocol.
+        noise: By which ``here`` may be worse by chance, were both equal (95%); None if that can't
+            be told.
+        holdout: On rows that were set aside before anything was balanced; of the test alone.
+        interval: Its 95% bootstrap interval.
+        sweep: The preset's full sweep on such rows; of the test alone.
+    """
+
+    preset: str
+    stage: str
+    metric: str
+    published: float
+    here: float
+    noise: float | None
+    holdout: float | None = None
+    interval: tuple[float, float] | None = None
+    sweep: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """``better``, ``within noise``, or ``behind``."""
+        gain = self.here - self.published
+        gain = -gain if self.metric == "log_loss" else gain
+        if gain >= 0:
+            return "better"
+        return "within noise" if self.noise is not None and -gain <= self.noise else "behind"
+
+
+def plan_runs(presets: Sequence[str], data_dir: Path, out: Path) -> list[PlannedRun]:
+    """Two runs a preset, as published and as the preset is; those that are there are gone on with.
+
+    Raises:
+        InputError: There is no such preset, a table is missing or unfit, or ``out`` can't be
+            written. No run is made then.
+    """
+    from ..search.intake import read_table
+    from ..search.sweep import create, reopen
+
+    known = preset_paths()
+    for preset in presets:
+        if preset not in known:
+            hint = nearest(preset, known) or f"; the presets are {', '.join(known)}"
+            raise InputError(f"there is no preset '{preset}'{hint}")
+    runs = []
+    for preset in presets:
+        path = data_dir / published_system(preset).table
+        if not path.is_file():
+            raise InputError(
+                f"{data_dir} has no {path.name}, which the preset '{preset}' is about; put it "
+                "there, or name the presets to repeat"
+            )
+        for published in (True, False):
+            config = preset_config(preset, path, published=published)
+            runs.append((config.model_copy(update={"storage": out.resolve()}), read_table(config)))
+    planned = []
+    for config, table in runs:
+        root = config.storage / config.name
+        if root.exists():
+            directory, config, table = reopen(root)
+        else:
+            directory = create(config, config.name)
+        planned.append(PlannedRun(config, directory, table))
+    return planned
+
+
+def compare(preset: str, out: Path) -> list[Line]:
+    """The published figures of a preset beside those of its two runs, which are complete."""
+    published = RunDirectory(out / f"{preset}-published")
+    sweep = RunDirectory(out / preset)
+    summary = read_json(published.summary)
+    stages = {(row["view"], row["stage"]): row for row in summary["stages"]}
+    lines = []
+    for figure in published_system(preset).figures:
+        for metric in METRICS:
+            claimed = getattr(figure, metric)
+            if claimed is None:
+                continue
+            if figure.stage == "test":
+                lines.append(_test_line(preset, metric, claimed, published, sweep))
+            else:
+                row = stages[figure.view, figure.stage]
+                here = row["val_loss" if metric == "log_loss" else "val_accuracy"]
+                stage = f"{figure.view}: {STAGE_TITLES[figure.stage]}"
+                noise = _stage_noise(published, figure, metric, here)
+                lines.append(Line(preset, stage, metric, claimed, here, noise))
+    return lines
+
+
+def _test_line(
+    preset: str, metric: str, claimed: float, published: RunDirectory, sweep: RunDirectory
+) -> Line:
+    y, probabilities = _predictions(published.test_predictions)
+    honest = published.holdout_predictions
+    honest = honest if honest.exists() else published.test_predictions
+    figures = [
+        classification_metrics(*_predictions(path), threshold=0.5)[metric]
+        for path in (published.test_predictions, honest, sweep.test_predictions)
+    ]
+    low, high = bootstrap_intervals(*_predictions(honest), 0.5, seed=0)[metric]
+    return Line(
+        preset=preset,
+        stage="test",
+        metric=metric,
+        published=claimed,
+        here=figures[0],
+        noise=_noise(y, probabilities, metric, figures[0], len(y)),
+        holdout=figures[1],
+        interval=(low, high),
+        sweep=figures[2],
+    )
+
+
+def _predictions(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    frame = read_parquet(path)
+    return frame["target"].to_numpy(), frame["ensemble"].to_numpy()
+
+
+def _stage_noise(
+    run: RunDirectory, figure: PublishedFigure, metric: str, here: float
+) -> float | None:
+    """The spread of a row's loss is taken from the average of the view's best trials."""
+    frame = read_parquet(run.validation_predictions)
+    average = f"average.{figure.view}"
+    if average not in frame:
+        return None
+    frame = frame[frame[average].notna()]
+    rows = len(frame)
+    if figure.stage == "cross_validation":
+        folds = read_parquet(run.cross_validation)
+        folds = folds[folds["view"] == figure.view]
+        rows = int(folds.groupby("trial")["rows"].sum().iloc[0])
+    return _noise(frame["target"].to_numpy(), frame[average].to_numpy(), metric, here, rows)
+
+
+def _noise(
+    y: np.ndarray, probabilities: np.ndarray, metric: str, here: float, rows: int
+) -> float | None:
+    if metric == "accuracy":
+        spread = np.sqrt(here * (1 - here))
+    elif metric == "log_loss":
+        spread = log_losses(y, probabilities).std()
+    else:  # a ratio of counts, which the bootstrap knows
+        low, high = bootstrap_intervals(y, probabilities, 0.5, seed=0)[metric]
+        return float((high - low) / 2 * np.sqrt(2))
+    return float(_TWO_MEANS * spread / np.sqrt(rows))
+
+
+_HEADINGS = ("system", "figure", "published", "same protocol here", "", "holdout (95%)", "sweep")
+
+
+def comparison_table(lines: Sequence[Line]) -> RichTable:
+    """The comparison for the terminal."""
+    table = RichTable(box=box.SIMPLE_HEAD, header_style="dim", padding=(0, 1), pad_edge=False)
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="left" if heading in _HEADINGS[:2] else "right")
+    for cells in _rows(lines):
+        table.add_row(*cells)
+    return table
+
+
+def write_comparison(lines: Sequence[Line], out: Path) -> Path:
+    """Writes ``reproduction.json`` and ``reproduction.md``, and returns the latter."""
+    content: list[dict[str, Any]] = [{**asdict(line), "verdict": line.verdict} for line in lines]
+    write_json(out / "reproduction.json", {"figures": content})
+    marks = ["---", "---", *["---:"] * (len(_HEADINGS) - 2)]
+    rows = [_HEADINGS, marks, *_rows(lines)]
+    text = "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+    write_text(out / "reproduction.md", text)
+    return out / "reproduction.md"
+
+
+def _rows(lines: Sequence[Line]) -> list[list[str]]:
+    """Cells of :data:`_HEADINGS`; a system's name stands once."""
+    rows = []
+    latest = None
+    for line in lines:
+        honest = _figure(line.holdout, line.metric)
+        if line.interval is not None:
+            low, high = (_figure(end, line.metric) for end in line.interval)
+            honest = f"{honest} ({low}–{high})"
+        rows.append(
+            [
+                line.preset if line.preset != latest else "",
+                f"{line.stage}, {METRICS[line.metric]}",
+                _figure(line.published, line.metric),
+                _figure(line.here, line.metric),
+                line.verdict,
+                honest,
+                _figure(line.sweep, line.metric),
+            ]
+        )
+        latest = line.preset
+    return rows
+
+
+def _figure(value: float | None, metric: str) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1%}" if metric == "accuracy" else f"{value:.3f}"

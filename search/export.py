@@ -1,0 +1,77 @@
+"""Exports the ensemble: preprocessing and members as files that load without executing code."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import ray
+
+from ..cluster.tasks import task
+from ..results.files import read_json, replacing, write_json
+from ..results.records import TrialRecord
+from ..results.run_directory import RunDirectory
+from ..trainables.exported import FORMAT, MANIFEST, keras_files
+from .config import SweepConfig
+from .cross_validation import load_fold
+from .populations import Population
+
+
+def export_model(
+    config: SweepConfig,
+    run: RunDirectory,
+    population: Population,
+    candidates: Sequence[TrialRecord],
+) -> None:
+    """Writes ``model/`` from the ensemble and the fold models of its members.
+
+    Args:
+        config: The sweep.
+        run: Has the ensemble and the fold models.
+        population: That the ensemble's members are of.
+        candidates: The trials that were cross-validated.
+    """
+    ensemble = read_json(run.ensemble)
+    configs = {t.id: t.config for t in candidates}
+    numbers = [population.first_fold + index for index in range(len(population.folds))]
+    networks, pending = {}, {}
+    for member in ensemble["members"]:
+        trial = member["trial"]
+        networks[trial] = [load_fold(run, trial, n) for n in numbers]
+        pending[trial] = task(keras_files, f"export {trial}", cpus=1).remote(
+            configs[trial],
+            networks[trial][0].model.n_features,
+            [fold.model.weights for fold in networks[trial]],
+            config.family,
+        )
+    with replacing(run.model) as folder:
+        preprocessing = []
+        folder.mkdir()
+        (folder / "preprocessing").mkdir()
+        for number in numbers:
+            file = f"preprocessing/fold-{number:02d}.skops"
+            (folder / file).write_bytes(run.preprocessor(number).read_bytes())
+            preprocessing.append(file)
+        members = []
+        for member in ensemble["members"]:
+            trial = member["trial"]
+            (folder / "members" / trial).mkdir(parents=True)
+            entries = []
+            contents = ray.get(pending[trial])
+            for number, network, content in zip(numbers, networks[trial], contents, strict=True):
+                file = f"members/{trial}/fold-{number:02d}.keras"
+                (folder / file).write_bytes(content)
+                entries.append({"file": file, "log_odds_shift": network.model.log_odds_shift})
+            members.append({**member, "networks": entries})
+        write_json(
+            folder / MANIFEST,
+            {
+                "format": FORMAT,
+                "evensweep": version("evensweep"),
+                "run": run.name,
+                "protocol": config.protocol,
+                "table": config.data.model_dump(include={"delimiter", "header"}),
+                "schema": population.table.schema.to_json(),
+                "threshold": ensemble["thresholds"]["ensemble"],
+                "preprocessing": preprocessing,
+                "members": members,
+            },
+        )
