@@ -181,6 +181,12 @@ def predict(
                 on_rows=lambda n: progress.advance(task, n),
             )
         typer.echo(f"{rows:,} rows scored: {output}")
+        if settings["protocol"] != "holdout":
+            typer.echo(
+                "the model was fitted on a table that was balanced first: its ranks hold, its "
+                "probabilities are those of a balanced table",
+                err=True,
+            )
 
 
 @app.command()

@@ -126,7 +126,12 @@ def scores_table(summary: dict[str, Any]) -> RenderableType:
         Text(f"{low:.2f}–{high:.2f}".replace("0.", "."), style="dim") for low, high in low_high
     ]
     table.add_row(Text("  95% interval", style="dim"), *cells)
-    return _titled(f"Test: {test['rows']:,} rows that nothing was fitted on, read once", table)
+    kind = (
+        "rows that nothing was fitted on, read once"
+        if summary["protocol"] == "holdout"
+        else "rows of the balanced table"
+    )
+    return _titled(f"Test: {test['rows']:,} {kind}", table)
 
 
 def verdicts(summary: dict[str, Any]) -> list[Verdict]:
@@ -171,10 +176,11 @@ def protocol_warning(summary: dict[str, Any]) -> str | None:
         return None
     test, low_high = summary["test"], holdout["ci95"]
     return (
-        f"These figures flatter: with the protocol '{summary['protocol']}' the table was balanced "
-        "before it was split, so the test rows have relatives among the training rows, and not the "
-        "shares of the classes that a new table has. They are good for comparing with figures that "
-        "were published so, and for nothing else. On "
+        "These figures are no promise for a new table. With the protocol "
+        f"'{summary['protocol']}' the table was balanced before it was split: rows that a sampler "
+        "made lie between rows on both sides of the split, and the classes have not the shares "
+        "that new rows have. They compare with figures that were published so, and with no others. "
+        "On "
         f"{holdout['rows']:,} rows that were set aside before anything was balanced, the same "
         f"configurations reach an accuracy of {holdout['accuracy']:.1%} (95%: "
         f"{low_high['accuracy'][0]:.1%}–{low_high['accuracy'][1]:.1%}; always saying the commoner "

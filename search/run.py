@@ -126,7 +126,7 @@ class Run:
 
 
 def open_model(folder: Path) -> tuple[RankingModel, dict[str, Any]]:
-    """A run's exported model, and how it read its table: ``delimiter`` and ``header``.
+    """A run's exported model, and its ``delimiter``, ``header`` and ``protocol``.
 
     Args:
         folder: The run directory, or the folder ``model/`` of one, wherever it is.
@@ -141,5 +141,11 @@ def open_model(folder: Path) -> tuple[RankingModel, dict[str, Any]]:
     else:
         run = Run.load(folder)
         folder, model = run.directory.model, run.model
-    known = read_json(folder / MANIFEST).get("table", {})  # older models don't say
-    return model, {"delimiter": ",", "header": None, **known}
+    manifest = read_json(folder / MANIFEST)
+    protocol = manifest.get("protocol", "holdout")  # older models don't say, as of the table
+    return model, {
+        "delimiter": ",",
+        "header": None,
+        **manifest.get("table", {}),
+        "protocol": protocol,
+    }

@@ -13,23 +13,28 @@ from evensweep.search.sweep import Sweep
 VIEWS = [*NAMED_SAMPLERS, *UNSAMPLED]
 
 
-@pytest.fixture(scope="module")
-def shuffled(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A sweep of rows whose target says nothing about them."""
+def shuffled_table(rows: int) -> pd.DataFrame:
+    """Rows whose target, the last column, says nothing about them."""
     rng = np.random.default_rng(5)
-    frame = demonstration_table(6000)
+    frame = demonstration_table(rows)
     target = frame.columns[-1]
     frame[target] = rng.permutation(frame[target].to_numpy())
     frame.insert(0, "noise", rng.normal(size=len(frame)))
+    return frame
+
+
+@pytest.fixture(scope="module")
+def shuffled(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A sweep of a target that says nothing, with all views."""
     config = {
-        "data": {"target": target},
         "views": VIEWS,
         "search": {"trials": 1, "max_epochs": 3, "grace_epochs": 3},
         "space": {"hidden_layer_size": {"choice": [32]}, "num_layers": {"choice": [2]}},
         "cross_validation": {"folds": 2, "top_k": 1},
         "storage": str(tmp_path_factory.mktemp("leaks")),
     }
-    return Sweep(SweepConfig.from_mapping(config, "the leak test"), frame).run("shuffled")
+    sweep = Sweep(SweepConfig.from_mapping(config, "the leak test"), shuffled_table(6000))
+    return sweep.run("shuffled")
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -49,3 +54,59 @@ def test_the_ensemble_finds_nothing_in_the_test_rows(shuffled: Run) -> None:
     # Nobody can do better than the class shares alone.
     assert test["log_loss"] > shuffled.summary["references"]["majority"]["log_loss"] - 0.01
     assert shuffled.summary["ensemble"]["oof_roc_auc"] == pytest.approx(0.5, abs=0.042)
+
+
+@pytest.fixture(scope="module")
+def balanced_first(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same with the table balanced before it is split."""
+    config = {
+        "protocol": "balanced_first",
+        "search": {"trials": 1, "max_epochs": 30, "grace_epochs": 30},
+        "space": {"hidden_layer_size": {"choice": [64]}, "learning_rate": {"choice": [0.005]}},
+        "cross_validation": {"folds": 2, "top_k": 1},
+        "storage": str(tmp_path_factory.mktemp("leaks")),
+    }
+    sweep = Sweep(SweepConfig.from_mapping(config, "the leak test"), shuffled_table(3000))
+    return sweep.run("balanced")
+
+
+def test_balancing_first_flatters_and_the_holdout_beside_it_does_not(balanced_first: Run) -> None:
+    summary = balanced_first.summary
+    # Rows that lie between others are told from the rest, on either side of the split.
+    assert {m["view"] for m in summary["ensemble"]["members"]} == {"smote"}
+    assert summary["test"]["roc_auc"] > 0.6
+    assert summary["references"]["gradient_boosting"]["roc_auc"] > 0.6
+    # Of 300 rows of which a sixth are positive the standard error is 0.044.
+    assert summary["holdout"]["roc_auc"] == pytest.approx(0.5, abs=0.18)
+    assert summary["holdout"]["rows"] == 300
+
+
+def test_every_view_of_a_table_balanced_first_has_rows_of_its_own(balanced_first: Run) -> None:
+    oof = pd.read_parquet(balanced_first.directory.oof_predictions)
+    rows = oof.groupby("view")["target"].agg(["size", "mean"])
+    assert rows["mean"].to_dict() == pytest.approx({"smote": 0.5, "undersampled": 0.5}, abs=0.01)
+    assert rows.loc["smote", "size"] > 4 * rows.loc["undersampled", "size"]
+    for view in ("smote", "undersampled"):
+        [candidate] = [name for name in oof if str(name).startswith(f"{view}-")]
+        assert (oof[candidate].notna() == (oof["view"] == view)).all()
+    ranking = balanced_first.summary["ensemble"]["ranking"]
+    assert [row["view"] for row in ranking] == ["smote", "undersampled"]
+    assert ranking[0]["oof_log_loss"] < ranking[1]["oof_log_loss"]
+
+
+def test_the_report_of_a_table_balanced_first_warns(balanced_first: Run) -> None:
+    page = balanced_first.directory.report.read_text(encoding="utf-8")
+    holdout = balanced_first.summary["holdout"]
+    assert "no promise for a new table" in page
+    assert f"a ROC-AUC of {holdout['roc_auc']:.4f}" in page
+    assert "Every view has rows of its own" in page
+    assert "read once" not in page
+
+
+def test_the_exported_model_of_a_table_balanced_first_is_the_tested_one(
+    balanced_first: Run,
+) -> None:
+    test = pd.read_parquet(balanced_first.directory.test_predictions)
+    assert balanced_first.model.predict_proba(shuffled_table(50)).shape == (50, 2)
+    assert len(test) == balanced_first.summary["test"]["rows"]
+    assert set(test["view"]) == {"smote"}
