@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from .preprocessing import Preprocessor
-from .views import Rows, View, make_view
+from .views import Rows, View, log_odds_shift, make_view
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,34 @@ def prepare(
         },
         watched=transformed(preprocessor, features, target, watch),
     )
+
+
+def prepare_given(
+    features: pd.DataFrame,
+    target: np.ndarray,
+    train: Mapping[str, np.ndarray],
+    watch: np.ndarray,
+    preprocessor: Preprocessor,
+) -> Prepared:
+    """The same of rows that were balanced elsewhere: nothing is sampled.
+
+    Networks predict their view's shares of the classes; what leads back to nature's is taken from
+    the rows to watch.
+
+    Args:
+        features: Frame of shape (n_rows, n_features), the whole table.
+        target: int ndarray of shape (n_rows,), 0 or 1.
+        train: Row positions of each view to make.
+        watch: Row positions that early stopping watches.
+        preprocessor: Not fitted yet; is fitted on the first view's rows.
+    """
+    preprocessor.fit(features.iloc[next(iter(train.values()))])
+    views = {}
+    for name, positions in train.items():
+        rows = transformed(preprocessor, features, target, positions)
+        shift = log_odds_shift(float(target[watch].mean()), float(rows.y.mean()))
+        views[name] = View(name, rows.X, rows.y, shift)
+    return Prepared(preprocessor, views, transformed(preprocessor, features, target, watch))
 
 
 def transformed(

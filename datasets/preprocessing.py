@@ -31,6 +31,7 @@ class Preprocessor:
     Args:
         long_tails: Whether skewed columns are drawn in, on a logarithmic scale.
         indicators: Whether gaps and frequent zeros get columns of their own.
+        standardised: Whether columns of numbers get a mean of 0 and a variance of 1.
 
     A row has two forms. The *compact* one, which samplers take, has the numeric columns in order,
     then an indicator for every one with gaps, one for every one that is often zero, and then the
@@ -40,7 +41,9 @@ class Preprocessor:
     Saved with skops, whose files load without executing code.
     """
 
-    def __init__(self, *, long_tails: bool = True, indicators: bool = True) -> None:
+    def __init__(
+        self, *, long_tails: bool = True, indicators: bool = True, standardised: bool = True
+    ) -> None:
         filled = [SimpleImputer(strategy="mean", keep_empty_features=True)]
         marked = [MissingIndicator(features="missing-only", error_on_new=False), ZeroIndicator()]
         self._numbers = make_pipeline(
@@ -48,7 +51,7 @@ class Preprocessor:
                 make_pipeline(*filled, *([SignedLog1p()] if long_tails else [])),
                 *(marked if indicators else []),
             ),
-            StandardScaler(),
+            *([StandardScaler()] if standardised else []),
         )
         self._categories = OrdinalEncoder(
             handle_unknown="use_encoded_value", unknown_value=-1, max_categories=MOST_CATEGORIES
@@ -139,6 +142,24 @@ class Preprocessor:
     def transform(self, features: pd.DataFrame) -> np.ndarray:
         """float32 C-contiguous ndarray of shape (n_rows, n_outputs), without gaps."""
         return self.expand(self.compact(features))
+
+    def output_names(self) -> list[str]:
+        """Names of the expanded columns; an indicator is called after its column and its value."""
+        names = []
+        if self._numerical:
+            union = self._numbers[0]
+            gaps, zeros = [], []
+            if len(union.transformer_list) > 1:
+                (_, missing), (_, zero) = union.transformer_list[1:]
+                gaps = [f"{self._numerical[i]}=missing" for i in missing.features_]
+                zeros = [f"{self._numerical[i]}=0" for i in np.flatnonzero(zero.often_zero_)]
+            names = [*self._numerical, *gaps, *zeros]
+        for column, level in zip(self._categorical, self._levels, strict=True):
+            codes = np.full((level, len(self._categorical)), 0.0)
+            codes[:, self._categorical.index(column)] = np.arange(level)
+            texts = self._categories.inverse_transform(codes)[:, self._categorical.index(column)]
+            names += [f"{column}={text}" for text in texts]
+        return names
 
     def save(self, path: Path) -> None:
         """Writes the fitted state to a skops file."""

@@ -4,6 +4,7 @@ scikit-learn is imported where it is used: a table is checked before Ray starts,
 second of import then passes while Ray starts.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +86,43 @@ def stratified_folds(
         )
         result.append(Fold(np.sort(fit), np.sort(stop), np.sort(development[out_of_fold])))
     return result
+
+
+def folds_of_validation(y: np.ndarray, split: Split, folds: int, seed: int) -> list[Fold]:
+    """Folds for training rows that are balanced already, which no one may be judged on.
+
+    All training rows are fitted on in every fold. The validation rows are divided: one part is
+    predicted, the others are what early stopping watches.
+
+    Args:
+        y: int ndarray of shape (n_rows,), 0 or 1, for the whole table.
+        split: Whose validation rows are divided.
+        folds: Number of folds; every validation row is out of fold exactly once.
+        seed: The same seed gives the same folds.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    rows = split.validation
+    return [
+        Fold(split.train, rows[rest], rows[out_of_fold])
+        for rest, out_of_fold in splitter.split(rows, y[rows])
+    ]
+
+
+def check_given_rows(y: np.ndarray, given: Iterable[Split], folds: int) -> None:
+    """Checks that the validation rows of a split that was given can be divided into folds.
+
+    Raises:
+        InputError: There are too few.
+    """
+    for split in given:
+        rarer = int(np.bincount(y[split.validation], minlength=2).min())
+        if rarer < folds:
+            raise InputError(
+                f"only {rarer} validation rows belong to the rarer class, and {folds} folds need "
+                f"at least {folds}; give more validation rows or fewer cross_validation.folds"
+            )
 
 
 def check_enough_rows(

@@ -1,7 +1,7 @@
 """A table ready for a sweep: features, a binary target, a schema and a fingerprint."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from .demo import demonstration_table
 from .errors import InputError, nearest
 from .reading import read_frame
 from .schema import MOST_CATEGORIES, Column, ColumnKind, Schema
+from .splits import Split
 
 DEMONSTRATION = "demonstration"
 
@@ -34,6 +35,7 @@ class Table:
         target: int64 ndarray of shape (n_rows,); 1 is the positive label.
         schema: What the columns are.
         notes: What was inferred rather than given, a sentence each, to be said aloud.
+        given: The rows of each view, by its name, where they were split and balanced elsewhere.
     """
 
     name: str
@@ -42,16 +44,28 @@ class Table:
     target: np.ndarray
     schema: Schema
     notes: tuple[str, ...] = field(default=())
+    given: Mapping[str, Split] | None = None
 
     @property
     def positive_rate(self) -> float:
-        """Share of positive rows, 0 to 1."""
+        """Share of positive rows, 0 to 1; where rows are balanced already, of the test rows."""
+        if self.given is not None:
+            return float(self.target[next(iter(self.given.values())).test].mean())
         return float(self.target.mean())
 
     @property
     def duplicate_rows(self) -> int:
-        """Number of rows whose features equal those of an earlier row."""
-        return int(self.features.duplicated().sum())
+        """Number of rows whose features equal those of an earlier row.
+
+        Where rows are split already: of validation and test rows that equal a training row.
+        """
+        if self.given is None:
+            return int(self.features.duplicated().sum())
+        train = np.unique(np.concatenate([split.train for split in self.given.values()]))
+        judged = [np.concatenate([split.validation, split.test]) for split in self.given.values()]
+        rows = self.features.iloc[np.unique(np.concatenate(judged))].drop_duplicates()
+        known = self.features.iloc[train].drop_duplicates()
+        return len(rows.merge(known, how="inner", on=list(self.features.columns)))
 
     @property
     def fingerprint(self) -> str:
@@ -67,6 +81,8 @@ class Table:
             digest.update((np.nan_to_num(values.to_numpy(float), nan=np.nan) + 0.0).tobytes())
         digest.update(f"{self.schema.target}\0{self.schema.positive}\0".encode())
         digest.update(self.target.astype(np.int8).tobytes())
+        for view, split in (self.given or {}).items():
+            digest.update(f"{view}\0{len(split.train)}\0{len(split.validation)}\0".encode())
         return digest.hexdigest()
 
 

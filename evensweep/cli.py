@@ -23,6 +23,17 @@ Address = Annotated[
     typer.Option(metavar="auto|HOST:PORT", help="A Ray cluster to run on. Default: this machine."),
 ]
 Cpus = Annotated[int | None, typer.Option(min=1, help="CPUs to use on this machine. Default: all.")]
+SweepFile = Annotated[
+    str | None,
+    typer.Argument(metavar="[SWEEP.yaml|PRESET]", help="A sweep file, or a preset's name."),
+]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATH|VIEW=PATH",
+        help="The table: CSV or Parquet. Or views that are split already: an .npz file each.",
+    ),
+]
 Target = Annotated[str | None, typer.Option(metavar="COL", help="Target column: name or position.")]
 Positive = Annotated[
     str | None,
@@ -52,13 +63,8 @@ def _root(
 
 @app.command()
 def run(
-    sweep: Annotated[
-        str | None,
-        typer.Argument(metavar="[SWEEP.yaml|PRESET]", help="A sweep file, or a preset's name."),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The table: CSV or Parquet.")
-    ] = None,
+    sweep: SweepFile = None,
+    data: Data = None,
     target: Target = None,
     positive: Positive = None,
     settings: Settings = None,
@@ -79,9 +85,8 @@ def run(
 
     Without a sweep and without data, sweeps the embedded demonstration data.
     """
-    options = {"path": data, "target": target, "positive": positive}
-    given = {key: str(value) for key, value in options.items() if value is not None}
     with clear_errors():
+        given = _given(data, target, positive)
         config = _configuration(sweep, given, settings or [], out, published)
         # The table first: a mistake in it should not have to wait for Ray's import.
         from .search.intake import read_table
@@ -197,9 +202,8 @@ def describe(
     settings: Settings = None,
 ) -> None:
     """Shows what a sweep would see in a table: columns, gaps, classes, duplicates."""
-    options = {"path": table, "target": target, "positive": positive}
-    given = {key: str(value) for key, value in options.items() if value is not None}
     with clear_errors():
+        given = _given([str(table)], target, positive)
         config = _configuration(None, given, settings or [], None)
         from rich.console import Console
 
@@ -207,6 +211,35 @@ def describe(
         from .search.intake import read_table
 
         Console().print(description(read_table(config)))
+
+
+@app.command()
+def prepare(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Where the files go.")
+    ],
+    sweep: SweepFile = None,
+    data: Data = None,
+    target: Target = None,
+    positive: Positive = None,
+    settings: Settings = None,
+) -> None:
+    """Writes a sweep's views for other tools: an .npz file each, of six arrays."""
+    with clear_errors():
+        config = _configuration(sweep, _given(data, target, positive), settings or [], None)
+        from .search.intake import read_table
+
+        table = read_table(config)
+        from .datasets.errors import InputError
+        from .search.preparing import write_views
+
+        try:
+            written = write_views(config, table, output)
+        except OSError as error:
+            reason = f"{error.filename or output} can't be written ({error.strerror})"
+            raise InputError(f"{reason}; choose another -o") from error
+        for path, view in written.items():
+            typer.echo(f"{path}: {len(view.y):,} training rows, {view.y.mean():.1%} positive")
 
 
 @app.command()
@@ -258,9 +291,29 @@ def main() -> None:
     sys.exit(code)
 
 
+def _given(data: list[str] | None, target: str | None, positive: str | None) -> dict[str, Any]:
+    """What the options say of the section ``data``."""
+    from .datasets.errors import InputError
+
+    options = {"target": target, "positive": positive}
+    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+    arrays = {}
+    for source in data or []:
+        view, named, file = source.partition("=")
+        if named and file.endswith(".npz"):
+            arrays[view] = file
+        elif source.endswith(".npz"):
+            arrays[_run_name(Path(source))] = source
+        else:
+            given["path"] = source
+    if len(data or []) > 1 and (len(arrays) < len(data or []) or "path" in given):
+        raise InputError("several --data must be .npz files of different views, each VIEW=PATH.npz")
+    return given | ({"arrays": arrays} if arrays else {})
+
+
 def _configuration(
     sweep: str | None,
-    given: dict[str, str],
+    given: dict[str, Any],
     settings: list[str],
     out: Path | None,
     published: bool = False,
@@ -289,15 +342,19 @@ def _configuration(
         if not isinstance(section, dict):
             raise InputError(f"{sweep}: data holds no keys; write it as data: {{path: …}}")
         raw = {**raw, "data": {**section, **given}}
-        if "path" in given and "name" not in raw:
-            raw["name"] = _run_name(Path(given["path"]))
+        if "name" not in raw and (source := given.get("path")):
+            raw["name"] = _run_name(Path(source))
     config = SweepConfig.from_mapping(raw, sweep or "the command line")
     if settings:
         # On the whole configuration, so that one key of a default can be set alone.
         config = SweepConfig.from_mapping(override(config.to_mapping(), settings), "--set")
     # Absolute, so that the run can be resumed from any folder.
-    path = config.data.path
-    data = config.data.model_copy(update={"path": path.resolve() if path else None})
+    path, arrays = config.data.path, config.data.arrays
+    absolute = {
+        "path": path and path.resolve(),
+        "arrays": arrays and {view: file.resolve() for view, file in arrays.items()},
+    }
+    data = config.data.model_copy(update=absolute)
     return config.model_copy(update={"data": data, "storage": (out or config.storage).resolve()})
 
 

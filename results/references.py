@@ -14,7 +14,9 @@ def reference_probabilities(
     target: np.ndarray,
     fit: np.ndarray,
     predict: np.ndarray,
+    preprocessor: Preprocessor,
     seed: int,
+    log_odds_shift: float = 0.0,
 ) -> np.ndarray:
     """Fits a reference on some rows and predicts others; runs as a Ray task.
 
@@ -27,16 +29,20 @@ def reference_probabilities(
         target: int ndarray of shape (n_rows,), 0 or 1.
         fit: Row positions to fit on.
         predict: Row positions to predict.
+        preprocessor: The networks', not fitted yet.
         seed: Of gradient boosting's own validation split.
+        log_odds_shift: Undoes a balancing of the rows to fit on; see
+            :class:`~evensweep.datasets.views.View`.
 
     Returns:
         Probability of class 1, float64 of shape (n_predicted,).
     """
+    from scipy.special import expit, logit
     from sklearn.dummy import DummyClassifier
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
 
-    preprocessor = Preprocessor().fit(features.iloc[fit])
+    preprocessor.fit(features.iloc[fit])
     if name == "gradient_boosting":  # it knows what to do with gaps and categories as they are
         give = preprocessor.raw
         categories = preprocessor.is_category(features.shape[1])
@@ -46,4 +52,5 @@ def reference_probabilities(
         majority = name == "majority"
         model = DummyClassifier(strategy="prior") if majority else LogisticRegression(max_iter=2000)
     model.fit(give(features.iloc[fit]), target[fit])
-    return model.predict_proba(give(features.iloc[predict]))[:, 1]
+    probabilities = model.predict_proba(give(features.iloc[predict]))[:, 1]
+    return expit(logit(probabilities) + log_odds_shift)

@@ -126,12 +126,9 @@ def scores_table(summary: dict[str, Any]) -> RenderableType:
         Text(f"{low:.2f}–{high:.2f}".replace("0.", "."), style="dim") for low, high in low_high
     ]
     table.add_row(Text("  95% interval", style="dim"), *cells)
-    kind = (
-        "rows that nothing was fitted on, read once"
-        if summary["protocol"] == "holdout"
-        else "rows of the balanced table"
-    )
-    return _titled(f"Test: {test['rows']:,} {kind}", table)
+    balanced = summary["protocol"] == "balanced_first"
+    kind = "of the balanced table" if balanced else "that nothing was fitted on, read once"
+    return _titled(f"Test: {test['rows']:,} rows {kind}", table)
 
 
 def verdicts(summary: dict[str, Any]) -> list[Verdict]:
@@ -170,7 +167,12 @@ def answer(summary: dict[str, Any]) -> str:
 
 
 def protocol_warning(summary: dict[str, Any]) -> str | None:
-    """How far a protocol that flatters is from the truth; None for ``holdout``."""
+    """How far a protocol that may flatter is from the truth; None for ``holdout``."""
+    if summary["protocol"] == "presplit":
+        return (
+            "The rows were split and balanced before this run saw them. If they were balanced "
+            "first and split then, these figures are no promise for a new table."
+        )
     holdout = summary.get("holdout")
     if holdout is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -70,7 +71,7 @@ class SweepConfig(Section):
 
     name: str = Field(default="demonstration", pattern=f"^{RUN_NAME}$")
     data: DataConfig = DataConfig()
-    protocol: Literal["holdout", "balanced_first"] = "holdout"
+    protocol: Literal["holdout", "balanced_first", "presplit"] = "holdout"
     split: SplitConfig = SplitConfig()
     preprocessing: PreprocessingConfig = PreprocessingConfig()
     views: tuple[str, ...] = Field(default=("undersampled", "smote"), min_length=1)
@@ -87,6 +88,21 @@ class SweepConfig(Section):
     storage: Path = Path("runs")
     seed: int = Field(default=0, ge=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_views_of_arrays(cls, raw: Any) -> Any:
+        """Arrays bring their views, their split, and columns that are ready."""
+        data = raw.get("data") if isinstance(raw, dict) else None
+        if not (isinstance(data, dict) and isinstance(data.get("arrays"), dict)):
+            return raw
+        ready = {"long_tails": False, "indicators": False, "standardised": False}
+        return {
+            "protocol": "presplit",
+            "views": list(data["arrays"]),
+            "preprocessing": ready,
+            **raw,
+        }
+
     @field_validator("trainable")
     @classmethod
     def _know_trainable(cls, trainable: str) -> str:
@@ -96,7 +112,18 @@ class SweepConfig(Section):
 
     @field_validator("views")
     @classmethod
-    def _know_views(cls, views: tuple[str, ...]) -> tuple[str, ...]:
+    def _know_views(cls, views: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        arrays = getattr(info.data.get("data"), "arrays", None)
+        if arrays is not None:
+            if set(views) != set(arrays):
+                raise ValueError(f"the arrays' views are {', '.join(arrays)}; leave out views")
+            for view in views:
+                if not re.fullmatch(RUN_NAME, view):
+                    raise ValueError(
+                        f"{view!r} is no name for a view; use letters, digits, dots, dashes and "
+                        "underscores"
+                    )
+            return views
         for view in views:
             if view not in VIEWS:
                 named = ", ".join((*NAMED_SAMPLERS, *UNSAMPLED))
@@ -117,6 +144,15 @@ class SweepConfig(Section):
                 hint = nearest(name, HYPERPARAMETERS)
                 raise ValueError(f"the mlp has no hyperparameter '{name}'{hint}")
         return values
+
+    @model_validator(mode="after")
+    def _split_once(self) -> Self:
+        if (self.protocol == "presplit") != (self.data.arrays is not None):
+            raise ValueError(
+                "protocol: 'presplit' is for data.arrays, whose rows are split already, and for "
+                "nothing else; leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _require_space(self) -> Self:
@@ -252,6 +288,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     data = raw.get("data")
     if isinstance(data, dict) and isinstance(data.get("path"), str):
         data["path"] = str(path.parent / data["path"])
+    if isinstance(data, dict) and isinstance(data.get("arrays"), dict):
+        data["arrays"] = {
+            view: str(path.parent / str(file)) for view, file in data["arrays"].items()
+        }
     if is_builder(str(raw.get("trainable"))):
         raw["module_folder"] = str(path.parent.resolve() / (raw.get("module_folder") or "."))
     return raw

@@ -11,9 +11,8 @@ import ray
 
 from ..cluster.tasks import task
 from ..datasets.errors import InputError
-from ..datasets.preparation import Prepared, prepare, transformed
+from ..datasets.preparation import transformed
 from ..datasets.preprocessing import Preprocessor
-from ..datasets.splits import Fold
 from ..results.files import replacing
 from ..results.metrics import accuracy, log_loss
 from ..results.records import TrialRecord
@@ -77,9 +76,9 @@ def prepare_folds(config: SweepConfig, populations: Sequence[Population]) -> dic
     prepared: dict[int, FoldData] = {}
     latest = None
     for population in populations:
-        table_ref = ray.put((population.table.features, population.table.target))
+        shared = ray.put(population)
         names = list(population.samplers)
-        for index, fold in enumerate(population.folds):
+        for index in range(len(population.folds)):
             number = population.first_fold + index
             latest, watched, out_of_fold, *views = task(
                 _prepare_fold,
@@ -88,17 +87,16 @@ def prepare_folds(config: SweepConfig, populations: Sequence[Population]) -> dic
                 returns=len(names) + 3,
                 cold=True,
             ).remote(
-                table_ref,
-                fold,
-                population.samplers,
+                shared,
+                index,
                 child_seed(config.seed, "fold", index),
                 new_preprocessor(config),
                 latest,
             )
-            shared = SharedRows(
+            rows = SharedRows(
                 dict(zip(names, views, strict=True)), dict.fromkeys(names, watched), out_of_fold
             )
-            prepared[number] = FoldData(shared, latest)
+            prepared[number] = FoldData(rows, latest)
     return prepared
 
 
@@ -242,28 +240,19 @@ class _FoldSource:
 
 
 def _prepare_fold(
-    table: tuple[pd.DataFrame, np.ndarray],
-    fold: Fold,
-    samplers: Mapping[str, str],
+    population: Population,
+    index: int,
     seed: int,
     preprocessor: Preprocessor,
     after: Any,  # what the fold before returns, so that they come one after another
 ) -> tuple[Any, ...]:
-    features, target = table
-    prepared: Prepared = prepare(
-        features,
-        target,
-        fit=fold.fit,
-        watch=fold.stop,
-        samplers=samplers,
-        seed=seed,
-        preprocessor=preprocessor,
-    )
+    fold, table = population.folds[index], population.table
+    prepared = population.prepare(fold.fit, fold.stop, seed, preprocessor)
     return (
         prepared.preprocessor,
         prepared.watched,
-        transformed(prepared.preprocessor, features, target, fold.out_of_fold).X,
-        *(prepared.views[name] for name in samplers),
+        transformed(prepared.preprocessor, table.features, table.target, fold.out_of_fold).X,
+        *(prepared.views[name] for name in population.samplers),
     )
 
 

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
+from ..datasets.arrays import read_arrays
 from ..datasets.errors import InputError
-from ..datasets.splits import check_enough_rows
+from ..datasets.splits import check_enough_rows, check_given_rows
 from ..datasets.table import Table, load_table, make_table
 from ..datasets.views import neighbours_needed
 from .config import SweepConfig
@@ -21,6 +22,10 @@ def read_table(config: SweepConfig, data: pd.DataFrame | None = None) -> Table:
         "id_columns": config.data.id_columns,
         "drop": config.data.drop,
     }
+    if config.data.arrays is not None:
+        table = read_arrays(config.data.arrays)
+        check_given_rows(table.target, (table.given or {}).values(), config.cross_validation.folds)
+        return table
     if data is not None:
         table = make_table(data, name=config.name, **columns)  # type: ignore[arg-type]
     else:

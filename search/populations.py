@@ -2,18 +2,22 @@
 
 The protocol says which there are. With ``holdout`` all views are balanced forms of the training
 rows of one population, the table. With ``balanced_first`` the table is balanced before it is split,
-so every view is a population of its own, and no row of one can be judged beside another's.
+so every view is a population of its own, and no row of one can be judged beside another's. With
+``presplit`` the rows were split and balanced elsewhere: views that share their validation and test
+rows are one population, and only the validation rows are predicted out of fold.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..datasets.balanced_first import balance_table
-from ..datasets.preparation import Prepared, prepare
+from ..datasets.preparation import Prepared, prepare, prepare_given
 from ..datasets.preprocessing import Preprocessor
-from ..datasets.splits import Fold, Split, stratified_folds, stratified_split
+from ..datasets.splits import Fold, Split, folds_of_validation, stratified_folds, stratified_split
 from ..datasets.table import Table
-from ..datasets.views import UNSAMPLED
+from ..datasets.views import UNSAMPLED, log_odds_shift
 from .config import SweepConfig
 from .plan import child_seed
 
@@ -26,8 +30,9 @@ class Population:
         table: The rows.
         samplers: How the training rows are balanced for each view, by the view's name.
         split: Train, validation and test rows.
-        folds: Of the development rows.
+        folds: Of the rows that are predicted out of fold.
         first_fold: The first fold's number among the folds of all populations.
+        given: The training rows of each view, where they are balanced already.
     """
 
     table: Table
@@ -35,6 +40,54 @@ class Population:
     split: Split
     folds: Sequence[Fold]
     first_fold: int
+    given: Mapping[str, np.ndarray] | None = None
+
+    @property
+    def name(self) -> str:
+        """That of its first view."""
+        return next(iter(self.samplers))
+
+    @property
+    def judged(self) -> np.ndarray:
+        """Positions of the rows that are predicted out of fold, sorted."""
+        return self.split.development if self.given is None else self.split.validation
+
+    def fitted(self, fold: Fold) -> np.ndarray:
+        """Positions of the rows that a reference is fitted on, which stops no training early.
+
+        Of training rows that are balanced already, they are the first view's.
+        """
+        return np.sort(np.concatenate([fold.fit, fold.stop])) if self.given is None else fold.fit
+
+    @property
+    def whole(self) -> Fold:
+        """The fold whose rows to predict are the test rows."""
+        return Fold(self.split.train, self.split.validation, self.split.test)
+
+    @property
+    def reference_shift(self) -> float:
+        """What a reference's log-odds lack to be nature's; see :class:`~.views.View`."""
+        if self.given is None:
+            return 0.0
+        rate, fitted = (self.table.target[r].mean() for r in (self.judged, self.split.train))
+        return log_odds_shift(float(rate), float(fitted))
+
+    def prepare(
+        self, fit: np.ndarray, watch: np.ndarray, seed: int, preprocessor: Preprocessor
+    ) -> Prepared:
+        """What trainings on some of the rows read; see :func:`~evensweep.datasets.prepare`."""
+        features, target = self.table.features, self.table.target
+        if self.given is not None:
+            return prepare_given(features, target, self.given, watch, preprocessor)
+        return prepare(
+            features,
+            target,
+            fit=fit,
+            watch=watch,
+            samplers=self.samplers,
+            seed=seed,
+            preprocessor=preprocessor,
+        )
 
 
 def populations_of(config: SweepConfig, table: Table) -> list[Population]:
@@ -43,6 +96,8 @@ def populations_of(config: SweepConfig, table: Table) -> list[Population]:
     Raises:
         InputError: A view can't balance the table.
     """
+    if table.given is not None:
+        return _given_populations(config, table, table.given)
     if config.protocol == "holdout":
         return [_population(config, table, {view: view for view in config.views}, 0)]
     seed = child_seed(config.seed, "views")
@@ -64,23 +119,14 @@ def holdout_check(config: SweepConfig, table: Table) -> Population:
     rows. It stands beside figures of other protocols.
     """
     population = _population(config, table, {view: view for view in config.views}, 0)
-    split = population.split
-    fold = Fold(fit=split.train, stop=split.validation, out_of_fold=split.test)
     after = len(config.views) * config.cross_validation.folds
-    return replace(population, folds=[fold], first_fold=after)
+    return replace(population, folds=[population.whole], first_fold=after)
 
 
 def prepare_search(config: SweepConfig, population: Population) -> Prepared:
     """The search's views and validation rows, fitted on training rows alone."""
-    return prepare(
-        population.table.features,
-        population.table.target,
-        fit=population.split.train,
-        watch=population.split.validation,
-        samplers=population.samplers,
-        seed=child_seed(config.seed, "views"),
-        preprocessor=new_preprocessor(config),
-    )
+    split, seed = population.split, child_seed(config.seed, "views")
+    return population.prepare(split.train, split.validation, seed, new_preprocessor(config))
 
 
 def new_preprocessor(config: SweepConfig) -> Preprocessor:
@@ -103,3 +149,25 @@ def _population(
         child_seed(config.seed, "folds"),
     )
     return Population(table, samplers, split, folds, first_fold)
+
+
+def _given_populations(
+    config: SweepConfig, table: Table, given: Mapping[str, Split]
+) -> list[Population]:
+    together: dict[int, list[str]] = {}
+    for view, split in given.items():
+        together.setdefault(int(split.validation[0]), []).append(view)
+    settings = config.cross_validation
+    return [
+        Population(
+            table=table,
+            samplers=dict.fromkeys(views, "natural"),
+            split=given[views[0]],
+            folds=folds_of_validation(
+                table.target, given[views[0]], settings.folds, child_seed(config.seed, "folds")
+            ),
+            first_fold=number * settings.folds,
+            given={view: given[view].train for view in views},
+        )
+        for number, views in enumerate(together.values())
+    ]

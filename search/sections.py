@@ -20,12 +20,19 @@ class DataConfig(Section):
     """Where the table is and what its columns mean, as ``datasets.table.load_table`` takes it."""
 
     path: Path | None = None
+    arrays: dict[str, Path] | None = Field(default=None, min_length=1)
     target: str | StrictInt | None = None
     positive: str | int | float | bool | None = None
     id_columns: tuple[str | StrictInt, ...] | None = None
     drop: tuple[str | StrictInt, ...] = ()
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     header: bool | None = None
+
+    @model_validator(mode="after")
+    def _give_one_source(self) -> Self:
+        if self.arrays is not None and self.path is not None:
+            raise ValueError("give either path or arrays, not both")
+        return self
 
 
 class SplitConfig(Section):
@@ -42,10 +49,11 @@ class SplitConfig(Section):
 
 
 class PreprocessingConfig(Section):
-    """What networks see of columns of numbers, beside their standardised values."""
+    """What networks see of columns of numbers; see ``datasets.preprocessing``."""
 
     long_tails: bool = True
     indicators: bool = True
+    standardised: bool = True
 
 
 class TrainingConfig(Section):

@@ -14,6 +14,7 @@ import ray
 from ..cluster.tasks import task
 from ..datasets.errors import InputError
 from ..datasets.preparation import Prepared
+from ..datasets.splits import Fold
 from ..datasets.table import Table
 from ..datasets.views import SURE
 from ..results.files import read_json, read_parquet, write_json, write_parquet
@@ -43,7 +44,13 @@ from .experiment import open_pool, run_search, try_family
 from .export import export_model
 from .plan import child_seed, plan_trials
 from .pool import TrainingPool
-from .populations import Population, holdout_check, populations_of, prepare_search
+from .populations import (
+    Population,
+    holdout_check,
+    new_preprocessor,
+    populations_of,
+    prepare_search,
+)
 from .progress import Display
 from .selection import ranking, select_ensemble
 from .stage import Stage, StageName
@@ -169,7 +176,7 @@ class Stages:
 
     def _title(self, population: Population) -> str:
         """Goes before the name of a population's part, where there are several."""
-        return "" if len(self.populations) == 1 else f"{next(iter(population.samplers))} "
+        return "" if len(self.populations) == 1 else f"{population.name} "
 
     def _open_workers(self) -> tuple[TrainingPool, dict[int, FoldData]]:
         """The workers of the search and the cross-validation, started at the first call."""
@@ -232,7 +239,7 @@ class Stages:
         """The first columns of a file of predictions: whose rows they are, and their targets."""
         columns: dict[str, Any] = {"row": rows, "target": population.table.target[rows]}
         if len(self.populations) > 1:
-            columns["view"] = next(iter(population.samplers))
+            columns["view"] = population.name
         return columns
 
     def _candidates(self) -> list[TrialRecord]:
@@ -265,12 +272,8 @@ class Stages:
         oof: Mapping[str, np.ndarray],
     ) -> pd.DataFrame:
         """Out-of-fold probabilities of a population's candidates and of the references."""
-        folds = population.folds
-        references = self._reference_tasks(
-            population,
-            [(np.sort(np.concatenate([f.fit, f.stop])), f.out_of_fold) for f in folds],
-        )
-        rows = population.split.development
+        folds, rows = population.folds, population.judged
+        references = self._reference_tasks(population, folds)
         columns = self._rows(population, rows)
         columns["fold"] = np.empty(len(rows), np.int64)
         for number, fold in enumerate(folds):
@@ -284,17 +287,23 @@ class Stages:
         return pd.DataFrame(columns)
 
     def _reference_tasks(
-        self, population: Population, parts: Sequence[tuple[np.ndarray, np.ndarray]]
+        self, population: Population, folds: Sequence[Fold]
     ) -> dict[str, list[Any]]:
-        """Tasks that fit every reference on each part's first rows and predict its second."""
+        """Tasks that fit every reference on each fold's rows and predict those out of it."""
         features, target = ray.put(population.table.features), ray.put(population.table.target)
-        seed = child_seed(self.config.seed, "references")
         return {
             name: [
                 task(reference_probabilities, f"reference {name}", cpus=1, cold=True).remote(
-                    name, features, target, fit, predict, seed
+                    name,
+                    features,
+                    target,
+                    population.fitted(fold),
+                    fold.out_of_fold,
+                    new_preprocessor(self.config),
+                    child_seed(self.config.seed, "references"),
+                    population.reference_shift,
                 )
-                for fit, predict in parts
+                for fold in folds
             ]
             for name in REFERENCES
         }
@@ -304,7 +313,7 @@ class Stages:
         selections = []
         for population in self.populations:
             candidates = [t for t in self._candidates() if t.view in population.samplers]
-            own = (oof["view"] == candidates[0].view) if "view" in oof else oof["row"] >= 0
+            own = (oof["view"] == population.name) if "view" in oof else oof["row"] >= 0
             content, oof.loc[own, "ensemble"] = select_ensemble(
                 self.config, candidates, oof[own], len(self.table.target)
             )
@@ -329,13 +338,13 @@ class Stages:
         """Scores the test rows, for the first and only time, with the model a user gets."""
         population = self._chosen
         rows = population.split.test
-        references = self._reference_tasks(population, [(population.split.development, rows)])
+        references = self._reference_tasks(population, [population.whole])
         scored = task(score_exported, "test the exported model", cpus=1).remote(
             self.run.model, population.table.features.iloc[rows], self.config.family
         )
         columns = self._rows(population, rows) | {"ensemble": ray.get(scored)}
         columns |= {name: ray.get(prediction) for name, [prediction] in references.items()}
-        if self.config.protocol != "holdout":
+        if self.config.protocol == "balanced_first":
             write_parquet(self.run.holdout_predictions, self._holdout_frame())
         write_parquet(self.run.test_predictions, pd.DataFrame(columns))
 
