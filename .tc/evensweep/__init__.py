@@ -1,1 +1,0 @@
-../../evensweep/__init__.py

@@ -1,1 +1,0 @@
-../../evensweep/cli.py
