@@ -45,12 +45,10 @@ def read_arrays(files: Mapping[str, Path]) -> Table:
     for view, arrays in loaded.items():
         if _names(arrays) != names:
             raise InputError(
-                f"{files[view]} has other columns than {first_path}; write all views from one table"
+                f"{files[view]} has other columns than {first_path}; preprocess all views alike "
+                "(without preprocessing.indicators, if they were balanced first)"
             )
-        shared = next(
-            (other for other in given if _judged_alike(loaded[other], arrays)),
-            None,
-        )
+        shared = next((v for v in given if _judged_alike(loaded[v], arrays)), None)
         train = _append(blocks, arrays, "train")
         if shared is None:
             given[view] = Split(
@@ -89,20 +87,19 @@ def write_arrays(path: Path, columns: list[str], arrays: Mapping[str, np.ndarray
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in ARRAYS if name not in file.files]
-            if missing:
-                raise InputError(
-                    f"{path} lacks {', '.join(missing)}; it needs the six arrays "
-                    f"{', '.join(ARRAYS)}"
-                )
             arrays = {name: file[name] for name in (*ARRAYS, COLUMNS) if name in file.files}
     except OSError as error:
-        reason = error.strerror or "it is no .npz file"
+        reason = error.strerror or "it is cut off"
         raise InputError(f"{path} can't be read ({reason}); check the path") from error
-    except (ValueError, zipfile.BadZipFile, AttributeError) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise InputError(
             f"{path} is no .npz file of plain arrays; write it with numpy.savez"
         ) from error
+    missing = [name for name in ARRAYS if name not in arrays]
+    if missing:
+        raise InputError(
+            f"{path} lacks {', '.join(missing)}; it needs the six arrays {', '.join(ARRAYS)}"
+        )
     for part in ("train", "val", "test"):
         arrays[f"X_{part}"], arrays[f"y_{part}"] = _checked(arrays, part, path)
     widths = {arrays[name].shape[1] for name in ARRAYS[:3]}

@@ -213,8 +213,17 @@ def write_comparison(lines: Sequence[Line], out: Path) -> Path:
     marks = ["---", "---", *["---:"] * (len(_HEADINGS) - 2)]
     rows = [_HEADINGS, marks, *_rows(lines)]
     text = "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+    text += "".join(_notes(preset) for preset in dict.fromkeys(line.preset for line in lines))
     write_text(out / "reproduction.md", text)
     return out / "reproduction.md"
+
+
+def _notes(preset: str) -> str:
+    told = published_system(preset)
+    return (
+        f"\n**{preset}**: {told.system} Protocol: {told.protocol} Unclear: {told.unclear} "
+        f"Otherwise here: {told.differs}\n"
+    )
 
 
 def _rows(lines: Sequence[Line]) -> list[list[str]]:

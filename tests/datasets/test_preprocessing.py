@@ -230,3 +230,23 @@ class TestCategories:
         preprocessor = Preprocessor().fit(numbers)
         expanded = preprocessor.transform(numbers)
         np.testing.assert_array_equal(preprocessor.collapse(expanded), expanded)
+
+
+def test_output_names_say_what_a_column_is() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "job": rng.choice(["cook", "smith"], 200),
+            "amount": rng.poisson(1.0, 200).astype(float),
+            "gaps": np.where(rng.random(200) < 0.3, np.nan, rng.normal(size=200)),
+        }
+    )
+    preprocessor = Preprocessor().fit(frame)
+    names = preprocessor.output_names()
+    assert names == ["amount", "gaps", "gaps=missing", "amount=0", "job=cook", "job=smith"]
+    X = dict(zip(names, preprocessor.transform(frame).T, strict=True))
+    np.testing.assert_array_equal(X["job=smith"], frame["job"] == "smith")
+    np.testing.assert_array_equal(X["gaps=missing"] > 0, frame["gaps"].isna())
+    np.testing.assert_array_equal(X["amount=0"] > 0, frame["amount"] == 0)
+    plain = Preprocessor(indicators=False).fit(frame)
+    assert plain.output_names() == ["amount", "gaps", "job=cook", "job=smith"]
