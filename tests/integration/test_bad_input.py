@@ -73,7 +73,7 @@ def sentence(result: Result) -> str:
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     started: list[object] = []
-    monkeypatch.setattr(cli, "_execute", lambda *arguments: started.append(arguments))
+    monkeypatch.setattr(cli, "run_sweep", lambda *arguments: started.append(arguments))
     monkeypatch.chdir(tmp_path)
     return Shell(tmp_path, started)
 
@@ -172,7 +172,10 @@ OPTIONS = {
     "broken units": (["--set", "space.num_layers=2.5"], "must be a whole number, got 2.5"),
     "baseline": (["--set", "baseline.num_layers=x"], "baseline.num_layers must be a whole number"),
     "empty space": (["--set", "space={}"], "space: it has too few items"),
-    "no trials": (["--set", "search.trials=0"], "search.trials: input should be greater"),
+    "fewer than no trials": (
+        ["--set", "search.trials=-1"],
+        "search.trials: input should be greater",
+    ),
     "one fold": (["--set", "cross_validation.folds=1"], "cross_validation.folds: input should"),
     "seed": (["--set", "seed=-1"], "seed: input should be greater than or equal to 0, got -1"),
     "view": (["--set", "views=[smoot]"], "there is no view 'smoot'; did you mean 'smote'?"),
