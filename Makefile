@@ -16,7 +16,7 @@ sweep: .venv/installed  ## run the main job on the embedded demonstration data
 	$(BIN)/evensweep run
 
 test: .venv/installed  ## the whole suite; a file's tests share what they set up
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 faults: .venv/installed  ## every fault twenty times, at random moments; for an hour or more
 	EVENSWEEP_FAULTS=20 $(BIN)/pytest tests/faults -n 2 --dist loadfile

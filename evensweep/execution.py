@@ -118,7 +118,7 @@ def run_presets(
     """Runs presets as published and as they are, what is not complete of it, and compares them."""
     from rich.console import Console
 
-    from .presets.reproduction import compare, comparison_table, plan_runs, write_comparison
+    from .presets.reproduction import compare, comparison_tables, plan_runs, write_comparison
 
     console = Console()
     runs = plan_runs(presets, data_dir, out)
@@ -132,7 +132,7 @@ def run_presets(
             with display_for(console) as display:
                 execute(run.config, run.directory, run.table, session, display)
     lines = [line for preset in presets for line in compare(preset, out)]
-    console.print(comparison_table(lines))
+    console.print(comparison_tables(lines))
     console.print(f"written to {write_comparison(lines, out)}", soft_wrap=True)
 
 

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
+_SLOW = {"faults", "integration"}
+"""Folders of tests that run whole sweeps."""
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first: the short ones then fill the gap while the last slow one ends."""
+    items.sort(key=lambda item: item.path.parent.name not in _SLOW)
 
 
 @pytest.fixture(scope="session", autouse=True)

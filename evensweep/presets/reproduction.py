@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich import box
+from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from ..datasets.errors import InputError, nearest
 from ..results.files import read_json, read_parquet, write_json, write_text
@@ -193,25 +196,37 @@ def _noise(
     return float(_TWO_MEANS * spread / np.sqrt(rows))
 
 
-_HEADINGS = ("system", "figure", "published", "same protocol here", "", "holdout (95%)", "sweep")
-
-
-def comparison_table(lines: Sequence[Line]) -> RichTable:
-    """The comparison for the terminal."""
-    table = RichTable(box=box.SIMPLE_HEAD, header_style="dim", padding=(0, 1), pad_edge=False)
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="left" if heading in _HEADINGS[:2] else "right")
-    for cells in _rows(lines):
-        table.add_row(*cells)
-    return table
+def comparison_tables(lines: Sequence[Line]) -> RenderableType:
+    """A table a system, for the terminal; below a test's figure, what it is on untouched rows."""
+    parts: list[RenderableType] = []
+    for preset, own in groupby(lines, key=lambda line: line.preset):
+        table = RichTable(box=box.SIMPLE_HEAD, header_style="dim", padding=0, pad_edge=False)
+        for heading, width in (("", 12), ("", 22), ("", 8)):
+            table.add_column(heading, no_wrap=True, min_width=width)
+        for heading in ("published", "here"):
+            table.add_column(heading, justify="right", no_wrap=True, min_width=6)
+        table.add_column("", no_wrap=True, min_width=12)
+        for line in own:
+            metric, figures = METRICS[line.metric], _figures(line)
+            view, _, stage = line.stage.rpartition(": ")
+            names = (view, stage) if view else (stage, "same protocol")
+            told = (figures["published"], figures["here"], line.verdict)
+            table.add_row(*names, metric, *told)
+            if line.holdout is not None:
+                honest = (figures["holdout"], figures["interval"])
+                table.add_row("", "untouched rows", metric, "", *honest)
+                table.add_row("", "untouched, full sweep", metric, "", figures["sweep"], "")
+        parts += [Text(preset, "bold"), table]
+    return Group(*parts)
 
 
 def write_comparison(lines: Sequence[Line], out: Path) -> Path:
     """Writes ``reproduction.json`` and ``reproduction.md``, and returns the latter."""
     content: list[dict[str, Any]] = [{**asdict(line), "verdict": line.verdict} for line in lines]
     write_json(out / "reproduction.json", {"figures": content})
-    marks = ["---", "---", *["---:"] * (len(_HEADINGS) - 2)]
-    rows = [_HEADINGS, marks, *_rows(lines)]
+    headings = "system", "figure", "published", "same protocol here", "", "holdout (95%)", "sweep"
+    marks = ["---", "---", *["---:"] * (len(headings) - 2)]
+    rows = [headings, marks, *_rows(lines)]
     text = "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
     text += "".join(_notes(preset) for preset in dict.fromkeys(line.preset for line in lines))
     write_text(out / "reproduction.md", text)
@@ -227,30 +242,37 @@ def _notes(preset: str) -> str:
 
 
 def _rows(lines: Sequence[Line]) -> list[list[str]]:
-    """Cells of :data:`_HEADINGS`; a system's name stands once."""
+    """Cells of the written table; a system's name stands once."""
     rows = []
     latest = None
     for line in lines:
-        honest = _figure(line.holdout, line.metric)
+        figures = _figures(line)
+        honest = figures["holdout"]
         if line.interval is not None:
-            low, high = (_figure(end, line.metric) for end in line.interval)
-            honest = f"{honest} ({low}–{high})"
+            honest += f" ({figures['interval']})"
         rows.append(
             [
                 line.preset if line.preset != latest else "",
                 f"{line.stage}, {METRICS[line.metric]}",
-                _figure(line.published, line.metric),
-                _figure(line.here, line.metric),
+                figures["published"],
+                figures["here"],
                 line.verdict,
                 honest,
-                _figure(line.sweep, line.metric),
+                figures["sweep"],
             ]
         )
         latest = line.preset
     return rows
 
 
-def _figure(value: float | None, metric: str) -> str:
-    if value is None:
-        return ""
-    return f"{value:.1%}" if metric == "accuracy" else f"{value:.3f}"
+def _figures(line: Line) -> dict[str, str]:
+    """The line's figures in words, empty where there is none."""
+
+    def text(value: float | None) -> str:
+        if value is None:
+            return ""
+        return f"{value:.1%}" if line.metric == "accuracy" else f"{value:.3f}"
+
+    names = ("published", "here", "holdout", "sweep")
+    interval = "" if line.interval is None else "–".join(map(text, line.interval))
+    return {name: text(getattr(line, name)) for name in names} | {"interval": interval}

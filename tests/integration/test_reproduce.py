@@ -1,6 +1,7 @@
 """A published system repeated, with its protocol and without."""
 
 import json
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from evensweep import presets
 from evensweep.datasets.demo import demonstration_table
 from evensweep.datasets.errors import InputError
 from evensweep.presets import reproduction, systems
-from evensweep.presets.reproduction import Line, compare, comparison_table, plan_runs
+from evensweep.presets.reproduction import Line, compare, comparison_tables, plan_runs
 from evensweep.search.sweep import resume
 
 PRESET = """# What is tried here?
@@ -79,10 +80,13 @@ def test_figures_stand_beside_what_they_are_here(ray_session: None, folder: Path
     assert again == [out / "tiny-published", out / "tiny"]
 
     path = reproduction.write_comparison(list(lines.values()), out)
-    assert len(path.read_text().splitlines()) == 2 + 3
+    written, notes = path.read_text().split("\n\n")
+    assert len(written.splitlines()) == 2 + 3
+    assert notes.startswith("**tiny**: A test Protocol: balanced first Unclear: nothing")
     shown = StringIO()
-    Console(file=shown, width=160).print(comparison_table(list(lines.values())))
-    assert "undersampled: baseline" in shown.getvalue()
+    Console(file=shown, width=80).print(comparison_tables(list(lines.values())))
+    assert re.search(rf"untouched rows +log loss +{loss.holdout:.3f}", shown.getvalue())
+    assert "…" not in shown.getvalue()
 
 
 @pytest.mark.parametrize(

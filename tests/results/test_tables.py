@@ -16,6 +16,8 @@ from evensweep.results.tables import (
     config_text,
     leaderboard_table,
     members_table,
+    protocol_warning,
+    ranking_note,
     scores_table,
     views_table,
 )
@@ -37,6 +39,7 @@ def figures(roc_auc: float) -> dict[str, Any]:
 
 
 SUMMARY: dict[str, Any] = {
+    "protocol": "holdout",
     "views": {
         "smote": {"train_rows": 18_900, "best_trial": "smote-007", "best_config": CONFIG},
         "undersampled": {
@@ -180,3 +183,39 @@ def test_configuration_in_words_leaves_out_what_is_zero() -> None:
     assert config_text({**CONFIG, "dropout_rate": 0.0}) == "3×64 relu, lr 0.002"
     of_a_user = {"units": 64, "rate": 0.12345, "kind": "wide"}
     assert config_text(of_a_user) == "units 64, rate 0.123, kind wide"
+
+
+def words(renderable: RenderableType) -> str:
+    return " ".join(" ".join(lines(renderable)).split())
+
+
+def test_an_honest_protocol_needs_no_warning() -> None:
+    assert protocol_warning(SUMMARY) is None
+    assert ranking_note(SUMMARY) is None
+    assert "that nothing was fitted on, read once" in words(scores_table(SUMMARY))
+
+
+def test_a_table_balanced_first_is_told_with_the_honest_figures() -> None:
+    summary = copy.deepcopy(SUMMARY)
+    summary["protocol"] = "balanced_first"
+    intervals = {"accuracy": [0.86, 0.88], "log_loss": [0.31, 0.35], "roc_auc": [0.7, 0.8]}
+    honest = {"rows": 1409, "majority_accuracy": 0.841, "ci95": intervals}
+    summary["holdout"] = {**figures(0.7654), "accuracy": 0.87, "log_loss": 0.3333, **honest}
+    ranked = [{"view": "smote", "oof_log_loss": 0.25}, {"view": "natural", "oof_log_loss": 0.2701}]
+    summary["ensemble"]["ranking"] = ranked
+    shown = words(closing(summary, Path("runs/a")))
+    assert "no promise for a new table" in shown
+    assert "On 1,409 rows that were set aside before anything was balanced" in shown
+    assert "an accuracy of 87.0% (95%: 86.0%–88.0%; always saying the commoner class: 84.1%)" in (
+        shown
+    )
+    assert "a log loss of 0.3333 (0.310–0.350) and a ROC-AUC of 0.7654 (0.700–0.800)" in shown
+    assert "rows of its own, by which it was ranked" in shown
+    assert "smote 0.2500, natural 0.2701" in shown
+    assert "rows of the balanced table" in words(scores_table(summary))
+
+
+def test_rows_that_came_split_are_told() -> None:
+    warning = protocol_warning({**SUMMARY, "protocol": "presplit"})
+    assert warning is not None
+    assert warning.startswith("The rows were split and balanced before this run saw them.")
