@@ -101,6 +101,7 @@ def test_the_report_of_a_table_balanced_first_warns(balanced_first: Run) -> None
     assert f"a ROC-AUC of {holdout['roc_auc']:.4f}" in page
     assert "Every view has rows of its own" in page
     assert "read once" not in page
+    assert "The ensemble ranks rows" not in page
 
 
 def test_the_exported_model_of_a_table_balanced_first_is_the_tested_one(
