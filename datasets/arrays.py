@@ -6,6 +6,7 @@ figures are honest.
 """
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +21,11 @@ from .table import Table
 ARRAYS = ("X_train", "X_val", "X_test", "y_train", "y_val", "y_test")
 COLUMNS = "columns"
 """An array of the columns' names, which may be there too."""
+
+_NOT_ARRAYS = (
+    ValueError, EOFError, AttributeError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What NumPy raises of files that are something else, or damaged."""
 
 _LIMIT = 1e6
 """Beyond it a value can't be one of a column that was standardised."""
@@ -91,7 +97,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     except OSError as error:
         reason = error.strerror or "it is cut off"
         raise InputError(f"{path} can't be read ({reason}); check the path") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+    except _NOT_ARRAYS as error:
         raise InputError(
             f"{path} is no .npz file of plain arrays; write it with numpy.savez"
         ) from error
@@ -105,6 +111,9 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     widths = {arrays[name].shape[1] for name in ARRAYS[:3]}
     if len(widths) > 1:
         raise InputError(f"{path}: its three X have different numbers of columns; make them agree")
+    names = arrays.get(COLUMNS)
+    if names is not None and (names.ndim != 1 or len(np.unique(names)) != widths.pop()):
+        raise InputError(f"{path}: {COLUMNS} must name each column of the X, no two alike")
     return arrays
 
 

@@ -29,7 +29,7 @@ def balance_table(table: Table, view: str, seed: int) -> Table:
     """
     if view in UNSAMPLED:
         return table
-    preprocessor = Preprocessor().fit(table.features)
+    preprocessor = Preprocessor(most_categories=None).fit(table.features)
     X = preprocessor.raw(table.features)
     X = np.where(np.isnan(X), np.nanmean(X, axis=0), X)
     X, y = resampled(view, X, table.target, seed, preprocessor)

@@ -32,6 +32,7 @@ class Preprocessor:
         long_tails: Whether skewed columns are drawn in, on a logarithmic scale.
         indicators: Whether gaps and frequent zeros get columns of their own.
         standardised: Whether columns of numbers get a mean of 0 and a variance of 1.
+        most_categories: Of a column; the rarest beyond share one. None keeps all of them.
 
     A row has two forms. The *compact* one, which samplers take, has the numeric columns in order,
     then an indicator for every one with gaps, one for every one that is often zero, and then the
@@ -42,7 +43,12 @@ class Preprocessor:
     """
 
     def __init__(
-        self, *, long_tails: bool = True, indicators: bool = True, standardised: bool = True
+        self,
+        *,
+        long_tails: bool = True,
+        indicators: bool = True,
+        standardised: bool = True,
+        most_categories: int | None = MOST_CATEGORIES,
     ) -> None:
         filled = [SimpleImputer(strategy="mean", keep_empty_features=True)]
         marked = [MissingIndicator(features="missing-only", error_on_new=False), ZeroIndicator()]
@@ -54,8 +60,9 @@ class Preprocessor:
             *([StandardScaler()] if standardised else []),
         )
         self._categories = OrdinalEncoder(
-            handle_unknown="use_encoded_value", unknown_value=-1, max_categories=MOST_CATEGORIES
+            handle_unknown="use_encoded_value", unknown_value=-1, max_categories=most_categories
         )
+        self._limit = _LIMIT if standardised else np.inf
         self._numerical: list[str] = []
         self._categorical: list[str] = []
         self._levels: list[int] = []
@@ -82,7 +89,7 @@ class Preprocessor:
         parts = []
         if self._numerical:
             numbers = features[self._numerical].to_numpy(np.float64)
-            parts.append(np.clip(self._numbers.transform(numbers), -_LIMIT, _LIMIT))
+            parts.append(np.clip(self._numbers.transform(numbers), -self._limit, self._limit))
         if self._categorical:
             parts.append(self._categories.transform(_texts(features[self._categorical])))
         return np.concatenate(parts, axis=1)

@@ -126,7 +126,14 @@ def check_given_rows(y: np.ndarray, given: Iterable[Split], folds: int) -> None:
 
 
 def check_enough_rows(
-    y: np.ndarray, *, validation: float, test: float, folds: int, stop_share: float, neighbours: int
+    y: np.ndarray,
+    *,
+    validation: float,
+    test: float,
+    folds: int,
+    stop_share: float,
+    neighbours: int,
+    rows: str = "rows",
 ) -> None:
     """Checks that every part of every split gets rows of the rarer class.
 
@@ -137,6 +144,7 @@ def check_enough_rows(
         folds: Folds of the cross-validation; 0 for none.
         stop_share: Share of a fold's remaining rows that early stopping watches.
         neighbours: Minority rows that a sampler needs beside the one it interpolates; 0 for none.
+        rows: What they are called in the message.
 
     Raises:
         InputError: There are too few; the message says how many are needed.
@@ -154,9 +162,9 @@ def check_enough_rows(
         wants += [f"oversampling with {neighbours} neighbours"] if neighbours else []
         listed = " and ".join([", ".join(wants[:-1]), wants[-1]] if len(wants) > 1 else wants)
         raise InputError(
-            f"only {rarer} of {len(y)} rows belong to the rarer class of the target, and {listed} "
-            f"need at least {needed}; give more rows, fewer cross_validation.folds or larger split "
-            "shares"
+            f"only {rarer} of {len(y)} {rows} belong to the rarer class of the target, and "
+            f"{listed} need at least {needed}; give more rows, fewer cross_validation.folds or "
+            "larger split shares"
         )
 
 

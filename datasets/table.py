@@ -62,10 +62,20 @@ class Table:
         if self.given is None:
             return int(self.features.duplicated().sum())
         train = np.unique(np.concatenate([split.train for split in self.given.values()]))
-        judged = [np.concatenate([split.validation, split.test]) for split in self.given.values()]
-        rows = self.features.iloc[np.unique(np.concatenate(judged))].drop_duplicates()
         known = self.features.iloc[train].drop_duplicates()
+        rows = self.features.iloc[self._judged]
         return len(rows.merge(known, how="inner", on=list(self.features.columns)))
+
+    @property
+    def natural_rows(self) -> int:
+        """Number of rows in the table's own shares: all, or the validation and test rows."""
+        return len(self.target) if self.given is None else len(self._judged)
+
+    @property
+    def _judged(self) -> np.ndarray:
+        """Positions of the validation and test rows of all views."""
+        splits = (self.given or {}).values()
+        return np.unique(np.concatenate([rows for s in splits for rows in (s.validation, s.test)]))
 
     @property
     def fingerprint(self) -> str:

@@ -186,7 +186,7 @@ def predict(
                 on_rows=lambda n: progress.advance(task, n),
             )
         typer.echo(f"{rows:,} rows scored: {output}")
-        if settings["protocol"] != "holdout":
+        if settings["balanced_table"]:
             typer.echo(
                 "the model was fitted on a table that was balanced first: its ranks hold, its "
                 "probabilities are those of a balanced table",
@@ -261,7 +261,7 @@ def reproduce(
     from .presets import preset_paths
 
     with clear_errors():
-        run_presets(presets or list(preset_paths()), data_dir, out, address, cpus)
+        run_presets(list(dict.fromkeys(presets or preset_paths())), data_dir, out, address, cpus)
 
 
 @app.command()
@@ -342,20 +342,15 @@ def _configuration(
         if not isinstance(section, dict):
             raise InputError(f"{sweep}: data holds no keys; write it as data: {{path: …}}")
         raw = {**raw, "data": {**section, **given}}
-        if "name" not in raw and (source := given.get("path")):
-            raw["name"] = _run_name(Path(source))
+        if "name" not in raw and "path" in given:
+            raw["name"] = _run_name(Path(given["path"]))
+        if "name" not in raw and "arrays" in given:
+            raw["name"] = "-".join(given["arrays"])
     config = SweepConfig.from_mapping(raw, sweep or "the command line")
     if settings:
         # On the whole configuration, so that one key of a default can be set alone.
         config = SweepConfig.from_mapping(override(config.to_mapping(), settings), "--set")
-    # Absolute, so that the run can be resumed from any folder.
-    path, arrays = config.data.path, config.data.arrays
-    absolute = {
-        "path": path and path.resolve(),
-        "arrays": arrays and {view: file.resolve() for view, file in arrays.items()},
-    }
-    data = config.data.model_copy(update=absolute)
-    return config.model_copy(update={"data": data, "storage": (out or config.storage).resolve()})
+    return config.model_copy(update={"storage": (out or config.storage).resolve()})
 
 
 def _run_name(path: Path) -> str:

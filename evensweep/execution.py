@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,8 @@ import typer
 
 from .search.stage import StageName
 
-DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes: see the README."""
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+"""Exit codes beside 0: see the README."""
 
 _STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.ESTALE, errno.EIO}
 """What the operating system says of a disk that is full or has gone."""
@@ -91,9 +92,10 @@ def run_sweep(
         console.print(f"  inferred {note}", style="dim", highlight=False)
     duplicates = table.duplicate_rows
     if duplicates:
+        another = "another" if table.given is None else "a training row"
         console.print(
-            f"  {duplicates:,} rows ({duplicates / len(table.target):.0%}) repeat the features of "
-            "another; copies in different splits flatter the figures",
+            f"  {duplicates:,} rows ({duplicates / table.natural_rows:.0%}) repeat the features of "
+            f"{another}; copies in different splits flatter the figures",
             style="yellow",
             highlight=False,
         )
@@ -122,7 +124,8 @@ def run_presets(
 
     console = Console()
     runs = plan_runs(presets, data_dir, out)
-    command = f"evensweep reproduce {' '.join(presets)} --data-dir {data_dir} --out {out}"
+    folders = f"--data-dir {shlex.quote(str(data_dir))} --out {shlex.quote(str(out))}"
+    command = f"evensweep reproduce {' '.join(presets)} {folders}"
     with sweeping(address, cpus, command, out) as session:
         from .search.progress import display_for
         from .search.sweep import execute

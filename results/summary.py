@@ -54,7 +54,9 @@ def compute_summary(run: RunDirectory, status: str) -> dict[str, Any]:
             if key in ensemble
         }
         if run.test_predictions.exists():
-            summary |= _test_part(run, sweep, ensemble, summary["dataset"]["rows"])
+            dataset = read_json(run.dataset)
+            rows = dataset.get("natural_rows", dataset["rows"])  # older runs have the one alone
+            summary |= _test_part(run, sweep, ensemble, rows)
         if run.holdout_predictions.exists():
             summary["holdout"] = _holdout_part(run, sweep["seed"])
     return summary
@@ -157,7 +159,7 @@ def _test_part(
 
 
 def _holdout_part(run: RunDirectory, seed: int) -> dict[str, Any]:
-    """What the ensemble's configurations reach on rows that were set aside before all else.
+    """What the ensemble's configurations reach, fitted anew by the ``holdout`` protocol.
 
     Calls are at a probability of one half, which nothing had to choose.
     """

@@ -95,13 +95,11 @@ class SweepConfig(Section):
         data = raw.get("data") if isinstance(raw, dict) else None
         if not (isinstance(data, dict) and isinstance(data.get("arrays"), dict)):
             return raw
-        ready = {"long_tails": False, "indicators": False, "standardised": False}
-        return {
-            "protocol": "presplit",
-            "views": list(data["arrays"]),
-            "preprocessing": ready,
-            **raw,
-        }
+        given = raw.get("preprocessing", {})
+        if isinstance(given, dict):
+            ready = {"long_tails": False, "indicators": False, "standardised": False}
+            raw = {**raw, "preprocessing": {**ready, **given}}
+        return {"protocol": "presplit", "views": list(data["arrays"]), **raw}
 
     @field_validator("trainable")
     @classmethod
@@ -115,7 +113,7 @@ class SweepConfig(Section):
     def _know_views(cls, views: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         arrays = getattr(info.data.get("data"), "arrays", None)
         if arrays is not None:
-            if set(views) != set(arrays):
+            if sorted(views) != sorted(arrays):
                 raise ValueError(f"the arrays' views are {', '.join(arrays)}; leave out views")
             for view in views:
                 if not re.fullmatch(RUN_NAME, view):
@@ -213,7 +211,17 @@ class SweepConfig(Section):
             InputError: The builder's module is nowhere.
         """
         folder = self.family.module_folder
-        return self.model_copy(update={"module_folder": Path(folder) if folder else None})
+        path, arrays = self.data.path, self.data.arrays
+        sources = {
+            "path": path and path.resolve(),
+            "arrays": arrays and {view: file.resolve() for view, file in arrays.items()},
+        }
+        return self.model_copy(
+            update={
+                "module_folder": Path(folder) if folder else None,
+                "data": self.data.model_copy(update=sources),
+            }
+        )
 
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any], source: str) -> SweepConfig:

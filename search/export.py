@@ -6,6 +6,7 @@ from importlib.metadata import version
 import ray
 
 from ..cluster.tasks import task
+from ..datasets.views import UNSAMPLED
 from ..results.files import read_json, replacing, write_json
 from ..results.records import TrialRecord
 from ..results.run_directory import RunDirectory
@@ -67,7 +68,9 @@ def export_model(
                 "format": FORMAT,
                 "evensweep": version("evensweep"),
                 "run": run.name,
-                "protocol": config.protocol,
+                "balanced_table": (
+                    config.protocol == "balanced_first" and population.name not in UNSAMPLED
+                ),
                 "table": config.data.model_dump(include={"delimiter", "header"}),
                 "schema": population.table.schema.to_json(),
                 "threshold": ensemble["thresholds"]["ensemble"],

@@ -7,7 +7,7 @@ so every view is a population of its own, and no row of one can be judged beside
 rows are one population, and only the validation rows are predicted out of fold.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,14 @@ import numpy as np
 from ..datasets.balanced_first import balance_table
 from ..datasets.preparation import Prepared, prepare, prepare_given
 from ..datasets.preprocessing import Preprocessor
-from ..datasets.splits import Fold, Split, folds_of_validation, stratified_folds, stratified_split
+from ..datasets.splits import (
+    Fold,
+    Split,
+    check_enough_rows,
+    folds_of_validation,
+    stratified_folds,
+    stratified_split,
+)
 from ..datasets.table import Table
 from ..datasets.views import UNSAMPLED, log_odds_shift
 from .config import SweepConfig
@@ -94,31 +101,38 @@ def populations_of(config: SweepConfig, table: Table) -> list[Population]:
     """The populations of a sweep; the same in every session of a run.
 
     Raises:
-        InputError: A view can't balance the table.
+        InputError: A view can't balance the table, or leaves too few rows of it.
     """
     if table.given is not None:
         return _given_populations(config, table, table.given)
     if config.protocol == "holdout":
         return [_population(config, table, {view: view for view in config.views}, 0)]
-    seed = child_seed(config.seed, "views")
-    return [
-        _population(
-            config,
-            balance_table(table, view, seed),
-            {view: view if view in UNSAMPLED else "natural"},
-            number * config.cross_validation.folds,
+    populations = []
+    for number, view in enumerate(config.views):
+        balanced = balance_table(table, view, child_seed(config.seed, "views"))
+        check_enough_rows(
+            balanced.target,
+            validation=config.split.validation,
+            test=config.split.test,
+            folds=config.cross_validation.folds,
+            stop_share=config.cross_validation.stop_share,
+            neighbours=0,
+            rows=f"rows of the view '{view}'",
         )
-        for number, view in enumerate(config.views)
-    ]
+        samplers = {view: view if view in UNSAMPLED else "natural"}
+        first_fold = number * config.cross_validation.folds
+        populations.append(_population(config, balanced, samplers, first_fold))
+    return populations
 
 
-def holdout_check(config: SweepConfig, table: Table) -> Population:
-    """What a configuration is worth on untouched rows: one fold, and its rows to predict are those.
+def holdout_check(config: SweepConfig, table: Table, views: Iterable[str]) -> Population:
+    """One fold of the ``holdout`` protocol, whose rows to predict are the test rows.
 
     Networks are fitted on the training rows, which are balanced then, and watched on the validation
-    rows. It stands beside figures of other protocols.
+    rows. It stands beside the figures of ``balanced_first``, under which the configurations were
+    chosen with all rows in sight.
     """
-    population = _population(config, table, {view: view for view in config.views}, 0)
+    population = _population(config, table, {view: view for view in views}, 0)
     after = len(config.views) * config.cross_validation.folds
     return replace(population, folds=[population.whole], first_fold=after)
 

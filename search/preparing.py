@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..datasets.arrays import write_arrays
+from ..datasets.errors import InputError
 from ..datasets.preparation import transformed
 from ..datasets.table import Table
 from ..datasets.views import Rows, View
@@ -24,7 +25,15 @@ def write_views(config: SweepConfig, table: Table, folder: Path) -> dict[Path, V
 
     Returns:
         The files, and what each has for training.
+
+    Raises:
+        InputError: A view can't balance its rows, or has nothing to write.
     """
+    if "weighted" in config.views:
+        raise InputError(
+            "the view 'weighted' has the rows of 'natural', and weights that the files can't hold; "
+            "write 'natural'"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     written = {}
     for population in populations_of(config, table):

@@ -126,7 +126,7 @@ class Run:
 
 
 def open_model(folder: Path) -> tuple[RankingModel, dict[str, Any]]:
-    """A run's exported model, and its ``delimiter``, ``header`` and ``protocol``.
+    """A run's exported model, and its ``delimiter``, ``header`` and ``balanced_table``.
 
     Args:
         folder: The run directory, or the folder ``model/`` of one, wherever it is.
@@ -142,10 +142,6 @@ def open_model(folder: Path) -> tuple[RankingModel, dict[str, Any]]:
         run = Run.load(folder)
         folder, model = run.directory.model, run.model
     manifest = read_json(folder / MANIFEST)
-    protocol = manifest.get("protocol", "holdout")  # older models don't say, as of the table
-    return model, {
-        "delimiter": ",",
-        "header": None,
-        **manifest.get("table", {}),
-        "protocol": protocol,
-    }
+    # Older models don't say how their table was read, nor whether it was balanced first.
+    known = {"balanced_table": manifest.get("balanced_table", False), **manifest.get("table", {})}
+    return model, {"delimiter": ",", "header": None, **known}

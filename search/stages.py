@@ -169,6 +169,7 @@ class Stages:
                 "schema": table.schema.to_json(),
                 "notes": list(table.notes),
                 "duplicate_feature_rows": table.duplicate_rows,
+                "natural_rows": table.natural_rows,
                 "gaps": {str(name): int(count) for name, count in gaps.items() if count},
                 "class_counts": {"splits": parts, "views": views},
             },
@@ -315,7 +316,7 @@ class Stages:
             candidates = [t for t in self._candidates() if t.view in population.samplers]
             own = (oof["view"] == population.name) if "view" in oof else oof["row"] >= 0
             content, oof.loc[own, "ensemble"] = select_ensemble(
-                self.config, candidates, oof[own], len(self.table.target)
+                self.config, candidates, oof[own], self.table.natural_rows
             )
             selections.append(content)
         # Rows of different populations can't be judged together: each is by its own.
@@ -349,12 +350,12 @@ class Stages:
         write_parquet(self.run.test_predictions, pd.DataFrame(columns))
 
     def _holdout_frame(self) -> pd.DataFrame:
-        """What the ensemble's configurations say of rows that nothing had touched before."""
-        check = holdout_check(self.config, self.table)
+        """What the ensemble's configurations, fitted anew, say of rows kept from the fit."""
         weights = {
             member["trial"]: member["weight"] for member in read_json(self.run.ensemble)["members"]
         }
         members = [trial for trial in self._candidates() if trial.id in weights]
+        check = holdout_check(self.config, self.table, {trial.view for trial in members})
         with ExitStack() as closing:
 
             def workers() -> tuple[TrainingPool, dict[int, FoldData]]:

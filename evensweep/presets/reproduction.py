@@ -50,9 +50,9 @@ class Line:
         metric: One of :data:`METRICS`.
         published: The figure.
         here: Under the same protocol.
-        noise: By which ``here`` may be worse by chance, were both equal (95%); None if that can't
-            be told.
-        holdout: On rows that were set aside before anything was balanced; of the test alone.
+        noise: By which the two may differ by chance (95%); None if that can't be told.
+        holdout: Of the same configurations, fitted anew without rows that are predicted then, in
+            natural shares; of the test alone.
         interval: Its 95% bootstrap interval.
         sweep: The preset's full sweep on such rows; of the test alone.
     """
@@ -69,12 +69,12 @@ class Line:
 
     @property
     def verdict(self) -> str:
-        """``better``, ``within noise``, or ``behind``."""
+        """``better`` or ``behind``, or ``within noise``, where chance alone may have done it."""
         gain = self.here - self.published
         gain = -gain if self.metric == "log_loss" else gain
-        if gain >= 0:
-            return "better"
-        return "within noise" if self.noise is not None and -gain <= self.noise else "behind"
+        if abs(gain) <= (self.noise or 0.0):
+            return "within noise"
+        return "better" if gain > 0 else "behind"
 
 
 def plan_runs(presets: Sequence[str], data_dir: Path, out: Path) -> list[PlannedRun]:
@@ -103,11 +103,12 @@ def plan_runs(presets: Sequence[str], data_dir: Path, out: Path) -> list[Planned
         for published in (True, False):
             config = preset_config(preset, path, published=published)
             runs.append((config.model_copy(update={"storage": out.resolve()}), read_table(config)))
+    # All that are there first, since one that can't be gone on with must leave nothing behind.
+    there = {c.name: reopen(c.storage / c.name) for c, _ in runs if (c.storage / c.name).exists()}
     planned = []
     for config, table in runs:
-        root = config.storage / config.name
-        if root.exists():
-            directory, config, table = reopen(root)
+        if config.name in there:
+            directory, config, table = there[config.name]
         else:
             directory = create(config, config.name)
         planned.append(PlannedRun(config, directory, table))
@@ -197,7 +198,7 @@ def _noise(
 
 
 def comparison_tables(lines: Sequence[Line]) -> RenderableType:
-    """A table a system, for the terminal; below a test's figure, what it is on untouched rows."""
+    """A table a system, for the terminal; below a test's figure, what it is by holdout."""
     parts: list[RenderableType] = []
     for preset, own in groupby(lines, key=lambda line: line.preset):
         table = RichTable(box=box.SIMPLE_HEAD, header_style="dim", padding=0, pad_edge=False)
@@ -214,8 +215,8 @@ def comparison_tables(lines: Sequence[Line]) -> RenderableType:
             table.add_row(*names, metric, *told)
             if line.holdout is not None:
                 honest = (figures["holdout"], figures["interval"])
-                table.add_row("", "untouched rows", metric, "", *honest)
-                table.add_row("", "untouched, full sweep", metric, "", figures["sweep"], "")
+                table.add_row("", "holdout", metric, "", *honest)
+                table.add_row("", "holdout, full sweep", metric, "", figures["sweep"], "")
         parts += [Text(preset, "bold"), table]
     return Group(*parts)
 

@@ -83,7 +83,10 @@ def test_copies_of_training_rows_are_counted(tmp_path: Path) -> None:
     content = arrays()
     assert read_arrays({"a": save(tmp_path / "a.npz", content)}).duplicate_rows == 0
     content["X_test"][:4] = content["X_train"][:4]
-    assert read_arrays({"a": save(tmp_path / "b.npz", content)}).duplicate_rows == 4
+    table = read_arrays({"a": save(tmp_path / "b.npz", content)})
+    assert (table.duplicate_rows, table.natural_rows) == (4, 50)
+    content["X_val"][:3] = content["X_train"][0]  # a copy counts as often as it is judged
+    assert read_arrays({"a": save(tmp_path / "c.npz", content)}).duplicate_rows == 7
 
 
 def changed(**changes: Any) -> Arrays:
@@ -102,6 +105,9 @@ def changed(**changes: Any) -> Arrays:
         (changed(y_train=np.arange(40) % 3), "y_train must hold both 0 and 1"),
         (changed(y_test=np.arange(29) % 2), "X_test has 30 rows and y_test 29 values"),
         (changed(y_val=np.array([object()] * 20)), "is no .npz file of plain arrays"),
+        (changed(columns=np.array(["a", "b"])), "columns must name each column of the X"),
+        (changed(columns=np.array(["a", "b", "a"])), "columns must name each column of the X"),
+        (changed(columns=np.array("abc")), "columns must name each column of the X"),
     ],
 )
 def test_unfit_arrays_are_told(tmp_path: Path, content: Arrays, message: str) -> None:
@@ -127,3 +133,19 @@ def test_views_of_other_columns_are_told(tmp_path: Path) -> None:
     write_arrays(tmp_path / "b.npz", ["x", "z", "y"], arrays())
     with pytest.raises(InputError, match=r"b\.npz has other columns than .*a\.npz"):
         read_arrays({"a": tmp_path / "a.npz", "b": tmp_path / "b.npz"})
+
+
+def test_a_damaged_file_is_told_whatever_is_damaged(tmp_path: Path) -> None:
+    write_arrays(tmp_path / "a.npz", ["x", "y", "z"], arrays())
+    content = (tmp_path / "a.npz").read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for position in rng.integers(len(content), size=200):
+        damaged = bytearray(content)
+        damaged[position] ^= 0xFF
+        (tmp_path / "b.npz").write_bytes(damaged)
+        try:
+            read_arrays({"a": tmp_path / "b.npz"})
+        except InputError:
+            refused += 1
+    assert refused > 100  # the rest is in bytes that nothing reads

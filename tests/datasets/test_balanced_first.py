@@ -54,3 +54,9 @@ def test_the_seed_decides(table: Table) -> None:
 @pytest.mark.parametrize("view", ["natural", "weighted"])
 def test_views_of_untouched_rows_leave_the_table(table: Table, view: str) -> None:
     assert balance_table(table, view, 1) is table
+
+
+def test_rare_categories_stay_what_they_are() -> None:
+    cities = [f"city {i % 60}" for i in range(1200)]
+    many = make_table(pd.DataFrame({"city": cities, "y": np.arange(1200) % 4 == 0}), target="y")
+    assert set(balance_table(many, "undersampled", 1).features["city"]) <= set(cities)

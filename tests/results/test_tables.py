@@ -205,7 +205,10 @@ def test_a_table_balanced_first_is_told_with_the_honest_figures() -> None:
     summary["ensemble"]["ranking"] = ranked
     shown = words(closing(summary, Path("runs/a")))
     assert "no promise for a new table" in shown
-    assert "On 1,409 rows that were set aside before anything was balanced" in shown
+    assert (
+        "on 1,409 rows in natural shares the same configurations (chosen with all rows in sight)"
+        in shown
+    )
     assert "an accuracy of 87.0% (95%: 86.0%–88.0%; always saying the commoner class: 84.1%)" in (
         shown
     )

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from evensweep.datasets.errors import InputError
-from evensweep.datasets.table import Table, load_table
+from evensweep.datasets.table import Table, load_table, make_table
 from evensweep.datasets.views import log_odds_shift
 from evensweep.search.config import SweepConfig
 from evensweep.search.intake import read_table
@@ -68,12 +69,12 @@ def test_balanced_first_has_a_balanced_population_a_view(table: Table) -> None:
 
 
 def test_the_holdout_beside_it_is_the_holdout_protocols(table: Table) -> None:
-    check = holdout_check(config(protocol="balanced_first"), table)
+    check = holdout_check(config(protocol="balanced_first"), table, ["smote"])
     [honest] = populations_of(config(), table)
     [fold] = check.folds
     np.testing.assert_array_equal(fold.out_of_fold, honest.split.test)
     np.testing.assert_array_equal(fold.fit, honest.split.train)
-    assert dict(check.samplers) == dict(honest.samplers)
+    assert dict(check.samplers) == {"smote": "smote"}
     assert check.first_fold == 8  # after both views' folds
 
 
@@ -137,6 +138,28 @@ def test_too_few_validation_rows_are_told(files: dict[str, Path]) -> None:
     sweep = config(data=arrays, cross_validation={"folds": 5000})
     with pytest.raises(InputError, match=r"5000 folds need at least 5000; give more validation"):
         read_table(sweep)
+
+
+def test_a_view_that_leaves_too_few_rows_of_the_table_is_told() -> None:
+    rng = np.random.default_rng(0)
+    far = pd.DataFrame({"x": rng.normal(size=400), "y": np.arange(400) < 40})
+    far["x"] += 100 * far["y"]
+    sweep = config(protocol="balanced_first", views=["CondensedNearestNeighbour"])
+    with pytest.raises(InputError, match="rows of the view 'CondensedNearestNeighbour' belong to"):
+        populations_of(sweep, make_table(far, target="y"))
+
+
+def test_arrays_keep_their_values_and_one_switch_turns_no_other_on(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {f"X_{part}": 1e5 * rng.random((40, 2)) for part in ("train", "val", "test")}
+    arrays |= {f"y_{part}": np.arange(40) % 2 for part in ("train", "val", "test")}
+    np.savez(tmp_path / "a.npz", **arrays)
+    data = {"arrays": {"a": str(tmp_path / "a.npz")}}
+    sweep = config(data=data)
+    prepared = prepare_search(sweep, populations_of(sweep, read_table(sweep))[0])
+    np.testing.assert_allclose(prepared.views["a"].X, arrays["X_train"], rtol=1e-6)
+    switched = config(data=data, preprocessing={"standardised": True}).preprocessing
+    assert (switched.standardised, switched.long_tails, switched.indicators) == (True, False, False)
 
 
 @pytest.mark.parametrize(
