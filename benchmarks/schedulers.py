@@ -165,6 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="a table; without one, closed-form curves")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--schedulers", nargs="+", default=list(COMPETITIONS), help="default: all")
     parser.add_argument("--max-epochs", type=int, help="default: 100, and 27 with a table")
     arguments = parser.parse_args()
     max_epochs = arguments.max_epochs or (27 if arguments.data else 100)
@@ -174,13 +175,17 @@ def main() -> None:
     epochs = sum(_epochs(hyperband.levels_of(b), size) for b, size in enumerate(hyperband.sizes))
     # The full-budget search is five times as long as Hyperband's, or a little less. ASHA's one
     # bracket cuts so early that it takes many more trials to use a fifth; by halving's arithmetic
-    # these use a sixth, and its early promotions take the rest.
+    # these use a seventh, and its early promotions take the rest.
     full_budget = 5 * epochs // max_epochs
     many = 3 ** (len(hyperband.levels) - 1)
-    asha = full_budget * max_epochs * many // (6 * _epochs(hyperband.levels, many))
+    asha = full_budget * max_epochs * many // (7 * _epochs(hyperband.levels, many))
     trials = {"hyperband": None, "asha": asha, "asha_stopping": asha}
     work = partial(search, data=arguments.data, max_epochs=max_epochs)
-    grid = list(product(COMPETITIONS, SEARCHERS))
+    grid = [
+        (scheduler, searcher)
+        for scheduler, searcher in product(COMPETITIONS, SEARCHERS)
+        if scheduler in arguments.schedulers or (scheduler, searcher) == REFERENCE
+    ]
     jobs = [
         (*pair, seed, trials.get(pair[0], full_budget))
         for pair in grid
