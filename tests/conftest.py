@@ -13,7 +13,8 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow files first: the short ones then fill the gap while the last slow one ends."""
-    items.sort(key=lambda item: item.path.parent.name not in _SLOW)
+    with_ray = {item.path for item in items if "ray_session" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path.parent.name not in _SLOW and item.path not in with_ray)
 
 
 @pytest.fixture(scope="session", autouse=True)
