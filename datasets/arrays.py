@@ -1,8 +1,8 @@
 """Rows that were split and balanced elsewhere: ``.npz`` files of six arrays, one a view.
 
 Notebooks of this field save ``X_train``, ``X_val``, ``X_test``, ``y_train``, ``y_val`` and
-``y_test``. Rows are taken as they are; only what was split and balanced before can say whether the
-figures are honest.
+``y_test``. Rows are taken as they are; whether figures of them are honest depends on how they were
+split and balanced.
 """
 
 import zipfile

@@ -1,5 +1,6 @@
 """Reads a sweep's table and checks that it is enough for the sweep, before anything is started."""
 
+import numpy as np
 import pandas as pd
 
 from ..datasets.arrays import read_arrays
@@ -35,17 +36,28 @@ def read_table(config: SweepConfig, data: pd.DataFrame | None = None) -> Table:
             header=config.data.header,
             **columns,  # type: ignore[arg-type]
         )
-    check_enough_rows(
-        table.target,
-        validation=config.split.validation,
-        test=config.split.test,
-        folds=config.cross_validation.folds,
-        stop_share=config.cross_validation.stop_share,
-        neighbours=neighbours_needed(config.views),
-    )
+    check_size(config, table.target, neighbours_needed(config.views))
     if (contacts := config.decision.contacts) and contacts > len(table.target):
         raise InputError(
             f"decision.contacts is {contacts:,}, and the table has {len(table.target):,} rows; "
             "give the number of rows of such a table that can be contacted"
         )
     return table
+
+
+def check_size(
+    config: SweepConfig, target: np.ndarray, neighbours: int, rows: str = "rows"
+) -> None:
+    """Checks that a target has enough rows of both classes for the sweep's splits and folds.
+
+    Args and errors are those of :func:`~evensweep.datasets.splits.check_enough_rows`.
+    """
+    check_enough_rows(
+        target,
+        validation=config.split.validation,
+        test=config.split.test,
+        folds=config.cross_validation.folds,
+        stop_share=config.cross_validation.stop_share,
+        neighbours=neighbours,
+        rows=rows,
+    )

@@ -18,7 +18,6 @@ from ..datasets.preprocessing import Preprocessor
 from ..datasets.splits import (
     Fold,
     Split,
-    check_enough_rows,
     folds_of_validation,
     stratified_folds,
     stratified_split,
@@ -26,6 +25,7 @@ from ..datasets.splits import (
 from ..datasets.table import Table
 from ..datasets.views import UNSAMPLED, log_odds_shift
 from .config import SweepConfig
+from .intake import check_size
 from .plan import child_seed
 
 
@@ -82,7 +82,7 @@ class Population:
     def prepare(
         self, fit: np.ndarray, watch: np.ndarray, seed: int, preprocessor: Preprocessor
     ) -> Prepared:
-        """What trainings on some of the rows read; see :func:`~evensweep.datasets.prepare`."""
+        """What trainings on some of the rows read; see :func:`~evensweep.datasets.preparation.prepare`."""
         features, target = self.table.features, self.table.target
         if self.given is not None:
             return prepare_given(features, target, self.given, watch, preprocessor)
@@ -110,15 +110,7 @@ def populations_of(config: SweepConfig, table: Table) -> list[Population]:
     populations = []
     for number, view in enumerate(config.views):
         balanced = balance_table(table, view, child_seed(config.seed, "views"))
-        check_enough_rows(
-            balanced.target,
-            validation=config.split.validation,
-            test=config.split.test,
-            folds=config.cross_validation.folds,
-            stop_share=config.cross_validation.stop_share,
-            neighbours=0,
-            rows=f"rows of the view '{view}'",
-        )
+        check_size(config, balanced.target, neighbours=0, rows=f"rows of the view '{view}'")
         samplers = {view: view if view in UNSAMPLED else "natural"}
         first_fold = number * config.cross_validation.folds
         populations.append(_population(config, balanced, samplers, first_fold))

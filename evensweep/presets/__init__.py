@@ -16,5 +16,5 @@ def preset_title(path: Path) -> str:
 
 
 def published_path(name: str) -> Path:
-    """The file that tells what was published, for a preset; see :mod:`.published`."""
+    """The file that tells what was published, for a preset; see :mod:`.systems`."""
     return preset_paths()[name].parent / "published" / f"{name}.yaml"

@@ -1,4 +1,4 @@
-"""Repeats published systems: their figures beside the same protocol here, and beside the truth."""
+"""Repeats published systems: their figures beside the same protocol here, and beside holdout."""
 
 from __future__ import annotations
 
