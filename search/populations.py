@@ -82,7 +82,7 @@ class Population:
     def prepare(
         self, fit: np.ndarray, watch: np.ndarray, seed: int, preprocessor: Preprocessor
     ) -> Prepared:
-        """What trainings on some of the rows read; see :func:`~evensweep.datasets.preparation.prepare`."""
+        """What trainings on some of the rows read; see ``datasets.preparation``."""
         features, target = self.table.features, self.table.target
         if self.given is not None:
             return prepare_given(features, target, self.given, watch, preprocessor)
