@@ -71,6 +71,7 @@ def main() -> None:
     raw = read_yaml(preset_paths()["repeat-customers"])
     raw["data"] = {**raw["data"], "path": arguments.data} if arguments.data else {}
     raw["views"] = [arguments.view]
+    raw["space"] |= {"embedding": "none"}
     raw["search"] = {"trials": arguments.trials, "brackets": 5, "max_epochs": 100}
     with tempfile.TemporaryDirectory() as storage:
         sweep = Sweep(SweepConfig.from_mapping({**raw, "storage": storage}, "timeline"))

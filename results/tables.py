@@ -240,6 +240,8 @@ def config_text(config: dict[str, Any]) -> str:
     shape = f"{config['num_layers']:.0f}×{config['hidden_layer_size']:.0f} {config['activation']}"
     rest = {"lr": "learning_rate", "dropout": "dropout_rate", "l2": "l2_strength"}
     parts = [f"{short} {config[name]:.2g}" for short, name in rest.items() if config.get(name)]
+    if config.get("embedding", "none") != "none":
+        parts.append(f"{config['embedding']} {config['embedding_scale']:.2g}")
     return ", ".join([shape, *parts])
 
 

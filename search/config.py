@@ -52,6 +52,8 @@ _DEFAULT_SPACE: dict[str, Any] = {
     "dropout_rate": {"float": [0.0, 0.5], "step": 0.05},
     "l2_strength": {"float": [1e-5, 1e-2], "log": True},
     "learning_rate": {"float": [1e-4, 1e-2], "log": True},
+    "embedding": {"choice": ["none", "periodic"]},
+    "embedding_scale": {"float": [0.1, 1.0], "log": True},
 }
 _DEFAULT_BASELINE: dict[str, Scalar] = {
     "num_layers": 2,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "model.json"
 FORMAT = 1
-_CHUNK_ROWS = 65_536
+_CHUNK_ROWS = 16_384
 
 
 def keras_files(
@@ -72,7 +72,7 @@ def load_network(path: Path) -> "keras.Model":
     Raises:
         InputError: It has layers that are not Keras' own and not registered in this process.
     """
-    from .runtime import tf  # noqa: F401 - sets TensorFlow up before Keras imports it
+    from . import keras_layers  # noqa: F401 - registers our own
 
     import keras  # isort: skip
 

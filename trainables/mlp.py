@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 ACTIVATIONS = ("relu", "tanh", "selu")
 
+EMBEDDINGS = ("none", "periodic")
+
+WAVES, UNITS = 8, 4
+"""Of a periodic embedding: learned frequencies a column, and the numbers it makes of a column.
+
+Small, since each column has its own.
+"""
+
 
 @dataclass(frozen=True)
 class MLPConfig:
@@ -26,6 +34,10 @@ class MLPConfig:
         l2_strength: Factor of the squared hidden kernels in the training loss.
         learning_rate: Of Adam.
         batch_size: Rows a gradient step.
+        embedding: One of :data:`EMBEDDINGS`: columns as they are, or each by waves of learned
+            frequencies (Gorishniy et al. 2022).
+        embedding_scale: Standard deviation of a periodic embedding's initial frequencies, in waves
+            a standard deviation of the column: the larger, the faster the network can bend.
     """
 
     num_layers: int = 2
@@ -35,6 +47,8 @@ class MLPConfig:
     l2_strength: float = 0.0
     learning_rate: float = 1e-3
     batch_size: int = 128
+    embedding: str = "none"
+    embedding_scale: float = 0.3
 
     def __post_init__(self) -> None:
         if min(self.num_layers, self.hidden_layer_size, self.batch_size) < 1:
@@ -51,6 +65,15 @@ class MLPConfig:
                 "l2_strength must not be negative and learning_rate must be positive, got "
                 f"{self.l2_strength} and {self.learning_rate}"
             )
+        if self.embedding not in EMBEDDINGS:
+            raise ValueError(f"embedding must be one of {EMBEDDINGS}, got {self.embedding!r}")
+        if not self.embedding_scale > 0:
+            raise ValueError(f"embedding_scale must be positive, got {self.embedding_scale}")
+
+    @property
+    def embeds(self) -> bool:
+        """Whether columns are embedded."""
+        return self.embedding != "none"
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -63,21 +86,29 @@ HYPERPARAMETERS = tuple(field.name for field in fields(MLPConfig))
 
 
 def initial_weights(config: MLPConfig, n_features: int, seed: int) -> list[np.ndarray]:
-    """Glorot-uniform kernels and zero biases, as Keras' Dense layers start.
+    """As Keras' Dense layers start: Glorot-uniform kernels and zero biases.
 
-    Drawn with NumPy, so that a trial costs no Keras model.
+    An embedding starts with normal frequencies; its dense layers are uniform within one over the
+    root of their inputs, as in the paper. Drawn with NumPy, so that a trial costs no Keras model.
 
     Returns:
-        float32 arrays in Keras' order: kernel (n_in, n_out), bias (n_out,), layer by layer; the
-        last pair is the output layer with two units.
+        float32 arrays in Keras' order: an embedding's frequencies (n_features, WAVES), kernel
+        (n_features, 2 · WAVES, UNITS) and bias (n_features, UNITS), if there is one; then kernel
+        (n_in, n_out), bias (n_out,), layer by layer; the last pair is the output layer with two
+        units.
     """
     rng = np.random.default_rng(seed)
+    embedding, *dense = _shapes(config, n_features)
     weights: list[np.ndarray] = []
-    for n_in, n_out in _layer_shapes(config, n_features):
-        limit = np.sqrt(6 / (n_in + n_out))
-        weights.append(rng.uniform(-limit, limit, (n_in, n_out)).astype(np.float32))
-        weights.append(np.zeros(n_out, np.float32))
-    return weights
+    if embedding:
+        frequencies, *layer = embedding
+        limit = 1 / np.sqrt(2 * WAVES)
+        weights.append(rng.normal(0, config.embedding_scale, frequencies))
+        weights += [rng.uniform(-limit, limit, shape) for shape in layer]
+    for kernel, bias in dense:
+        limit = np.sqrt(6 / sum(kernel))
+        weights += [rng.uniform(-limit, limit, kernel), np.zeros(bias)]
+    return [array.astype(np.float32) for array in weights]
 
 
 def split_weights(flat: np.ndarray, config: MLPConfig, n_features: int) -> list[np.ndarray]:
@@ -88,18 +119,20 @@ def split_weights(flat: np.ndarray, config: MLPConfig, n_features: int) -> list[
         config: Hyperparameters.
         n_features: Columns of the feature matrix.
     """
-    shapes = [
-        shape
-        for n_in, n_out in _layer_shapes(config, n_features)
-        for shape in ((n_in, n_out), (n_out,))
-    ]
+    shapes = [shape for layer in _shapes(config, n_features) for shape in layer]
     ends = np.cumsum([math.prod(shape) for shape in shapes])
     parts = np.split(flat, ends[:-1])
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def _layer_shapes(config: MLPConfig, n_features: int) -> list[tuple[int, int]]:
-    return list(pairwise([n_features, *[config.hidden_layer_size] * config.num_layers, 2]))
+def _shapes(config: MLPConfig, n_features: int) -> list[list[tuple[int, ...]]]:
+    """Of each layer's weights: the embedding's, which may be none, then kernels and biases."""
+    embedding: list[tuple[int, ...]] = []
+    if config.embeds:
+        embedding = [(n_features, WAVES), (n_features, 2 * WAVES, UNITS), (n_features, UNITS)]
+    n_inputs = n_features * UNITS if config.embeds else n_features
+    widths = [n_inputs, *[config.hidden_layer_size] * config.num_layers, 2]
+    return [embedding, *([(n_in, n_out), (n_out,)] for n_in, n_out in pairwise(widths))]
 
 
 def build_keras_model(
@@ -115,6 +148,10 @@ def build_keras_model(
     import keras
 
     layers: list[keras.Layer] = [keras.Input((n_features,), name="features")]
+    if config.embeds:
+        from .keras_layers import PeriodicEmbedding
+
+        layers.append(PeriodicEmbedding(config.embedding_scale))
     for _ in range(config.num_layers):
         layers.append(
             keras.layers.Dense(

@@ -1,8 +1,8 @@
 """The compiled training epoch: one TensorFlow graph call trains an epoch and validates it.
 
-A program is traced once a structure (depth and activation). Everything else enters as data: weights
-and rows have unknown dimensions, hyperparameters are scalars, so that trials of every width, batch
-size, learning rate, dropout rate and L2 strength share it. Its arithmetic is that of
+A program is traced once a structure (depth, activation, embedding). Everything else enters as data:
+weights and rows have unknown dimensions, hyperparameters are scalars, so that trials of every
+width, batch size, learning rate, dropout rate and L2 strength share it. Its arithmetic is that of
 ``keras.Model.fit`` with Adam and sparse categorical cross-entropy.
 
 Networks this small are bound by the number of operations in a batch, not by their arithmetic. So
@@ -22,12 +22,13 @@ from .dense import dense
 from .dropout import PooledDropout
 from .graph_cache import trace, trace_once
 from .mlp import MLPConfig
+from .periodic import Embedded, embed, embed_gradients
 from .runtime import EXECUTOR, Tensor, tf
 from .weight_vector import ADAM_BETA_1, ADAM_BETA_2, Layout, Variables
 
 _SOURCE = b"".join(
     Path(__file__).with_name(f"{module}.py").read_bytes()
-    for module in ("program", "dense", "dropout", "weight_vector")
+    for module in ("program", "dense", "dropout", "periodic", "weight_vector", "mlp")
 )
 """What the traced operations follow from."""
 
@@ -96,9 +97,9 @@ class OptimizerState:
 
 
 @lru_cache(maxsize=64)
-def mlp_program(num_layers: int, activation: str, drops: bool) -> "MLPProgram":
+def mlp_program(num_layers: int, activation: str, drops: bool, embeds: bool) -> "MLPProgram":
     """The worker's one program of this structure; traced at its first epoch."""
-    return MLPProgram(num_layers, activation, drops)
+    return MLPProgram(num_layers, activation, drops, embeds)
 
 
 class MLPProgram:
@@ -110,12 +111,14 @@ class MLPProgram:
         num_layers: Hidden layers.
         activation: Of the hidden layers.
         drops: Whether there is dropout; without it a batch has fewer operations.
+        embeds: Whether columns are embedded.
     """
 
-    def __init__(self, num_layers: int, activation: str, drops: bool) -> None:
+    def __init__(self, num_layers: int, activation: str, drops: bool, embeds: bool) -> None:
         self.num_layers = num_layers
         self.activation = activation
         self.drops = drops
+        self.embeds = embeds
         self._activation_gradient = _ACTIVATION_GRADIENTS[activation]
         self._weights, self._first, self._second = (
             tf.Variable(tf.zeros([0]), shape=[None], trainable=False) for _ in range(3)
@@ -136,7 +139,7 @@ class MLPProgram:
         X, y = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.int32)
         counts, reals = tf.TensorSpec([3], tf.int64), tf.TensorSpec([4], tf.float32)
         handles = [tf.TensorSpec([], tf.resource)] * len(self._handles)
-        name = f"{kind} {self.num_layers} {self.activation} {self.drops}"
+        name = f"{kind} {self.num_layers} {self.activation} {self.drops} {self.embeds}"
         signature = (X, y, X, y, counts, reals, *handles, *weights)
         return trace_once(name, _SOURCE, self._train_and_validate, *signature)
 
@@ -236,8 +239,8 @@ class MLPProgram:
         learning_rate, dropout_rate, l2, shift = tf.unstack(reals)
         n_rows = tf.shape(X)[0]
         n_batches = -(-n_rows // batch_size)
-        layout = Layout.of(self.num_layers, tf.shape(X)[1], width)
-        decay = layout.spread([2 * l2, 0.0] * self.num_layers + [0.0, 0.0])
+        layout = self._layout(X, width)
+        decay = layout.decay(l2)
         updates = variables.read_updates()
         # One generator for shuffling and dropout, keyed by the trial's seed and a counter that the
         # checkpoint holds: a resumed trial draws what the unbroken one would have drawn.
@@ -303,11 +306,16 @@ class MLPProgram:
         return tf.stack([loss, accuracy, val_loss, val_accuracy]), tf.sigmoid(log_odds)
 
     def _probabilities(self, weights: Tensor, X: Tensor, width: Tensor, shift: Tensor) -> Tensor:
-        layout = Layout.of(self.num_layers, tf.shape(X)[1], width)
+        layout = self._layout(X, width)
         return tf.sigmoid(self._log_odds(layout, weights, X, shift))
 
+    def _layout(self, X: Tensor, width: Tensor) -> Layout:
+        return Layout.of(self.num_layers, tf.shape(X)[1], width, self.embeds)
+
     def _log_odds(self, layout: Layout, weights: Tensor, X: Tensor, shift: Tensor) -> Tensor:
-        *hidden_layers, output_layer = layout.split(weights)
+        embedding, (*hidden_layers, output_layer) = layout.split(weights)
+        if embedding:
+            X = embed(X, embedding).output
         for hidden_layer in hidden_layers:
             X = dense(X, *hidden_layer, self.activation)
         logits = dense(X, *output_layer)
@@ -324,8 +332,10 @@ class MLPProgram:
         masks: Sequence[Tensor],
     ) -> tuple[Tensor, Tensor]:
         """Cross-entropy of each of the n rows, and the gradient of its weighted mean."""
-        *hidden_layers, output_layer = layers = layout.split(weights)
-        inputs, activated = [X], []
+        embedding, layers = layout.split(weights)
+        *hidden_layers, output_layer = layers
+        embedded: Embedded | None = embed(X, embedding) if embedding else None
+        inputs, activated = [embedded.output if embedded else X], []
         for layer, hidden_layer in enumerate(hidden_layers):
             activated.append(dense(inputs[-1], *hidden_layer, self.activation))
             inputs.append(activated[-1] * masks[layer] if masks else activated[-1])
@@ -345,4 +355,8 @@ class MLPProgram:
                 if masks:
                     delta *= masks[layer - 1]
                 delta = self._activation_gradient(activated[layer - 1], delta)
+        if embedding and embedded:
+            delta @= tf.transpose(layers[0][0])
+            parts = embed_gradients(embedded, embedding, delta)
+            gradients += [tf.reshape(part, [-1]) for part in reversed(parts)]
         return losses, tf.concat(gradients[::-1], axis=0)

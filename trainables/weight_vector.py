@@ -1,9 +1,12 @@
 """A network's weights as one vector, and the variables that hold it with Adam's moments."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from .mlp import UNITS
+from .periodic import PeriodicWeights, periodic_shapes
 from .runtime import Tensor, tf
 
 ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-7
@@ -49,24 +52,40 @@ class Variables(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where kernels and biases lie in the vector of weights."""
+    """Where the weights of each layer lie in the vector of weights."""
 
     sizes: list[Tensor]
+    embedding_shapes: list[Tensor]
     kernel_shapes: list[Tensor]
 
     @classmethod
-    def of(cls, num_layers: int, n_features: Tensor, width: Tensor) -> "Layout":
-        """Of a network with so many hidden layers, all of that width, and two outputs."""
-        widths = [n_features, *[width] * num_layers, 2]
-        sizes = [size for n_in, n_out in pairwise(widths) for size in (n_in * n_out, n_out)]
-        return cls(sizes, [tf.stack(pair) for pair in pairwise(widths)])
+    def of(cls, num_layers: int, n_features: Tensor, width: Tensor, embeds: bool) -> "Layout":
+        """Of a network with so many hidden layers, all of that width, and two outputs.
 
-    def split(self, weights: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Kernel and bias of every layer."""
+        Args:
+            num_layers: Hidden layers.
+            n_features: Columns of the feature matrix.
+            width: Units of a hidden layer.
+            embeds: Whether columns are embedded before them.
+        """
+        embedding = periodic_shapes(n_features) if embeds else []
+        n_inputs = n_features * UNITS if embeds else n_features
+        widths = [n_inputs, *[width] * num_layers, 2]
+        sizes = [math.prod(shape) for shape in embedding]
+        sizes += [size for n_in, n_out in pairwise(widths) for size in (n_in * n_out, n_out)]
+        return cls(sizes, [tf.stack(s) for s in embedding], [tf.stack(p) for p in pairwise(widths)])
+
+    def split(self, weights: Tensor) -> tuple[PeriodicWeights | None, list[tuple[Tensor, Tensor]]]:
+        """The embedding's weights, if there is one, and kernel and bias of every dense layer."""
         parts = tf.split(weights, tf.stack(self.sizes), num=len(self.sizes))
-        kernels = map(tf.reshape, parts[::2], self.kernel_shapes)
-        return list(zip(kernels, parts[1::2], strict=True))
+        first = len(self.embedding_shapes)
+        embedding = [*map(tf.reshape, parts[:first], self.embedding_shapes)]
+        kernels = map(tf.reshape, parts[first::2], self.kernel_shapes)
+        dense = list(zip(kernels, parts[first + 1 :: 2], strict=True))
+        return PeriodicWeights(*embedding) if embedding else None, dense
 
-    def spread(self, values: Sequence[Tensor]) -> Tensor:
-        """A vector like that of the weights with one value for each kernel and bias."""
+    def decay(self, l2: Tensor) -> Tensor:
+        """A vector like that of the weights with twice the L2 strength for each hidden kernel."""
+        hidden = len(self.kernel_shapes) - 1
+        values = [0.0] * len(self.embedding_shapes) + [2 * l2, 0.0] * hidden + [0.0, 0.0]
         return tf.concat([tf.fill([n], v) for n, v in zip(self.sizes, values, strict=True)], 0)

@@ -10,6 +10,8 @@ from competitors.job import BATCH_SIZE, PATIENCE, REDUCTION_FACTOR
 from evensweep.search.rungs import rung_levels
 
 PRESET = "repeat-customers"
+EMBEDDING = {"space.embedding": "none", "space.embedding_scale": 0.3}
+"""What makes the preset's space that of the other tools, which have no embeddings."""
 GRACE_EPOCHS = 2
 
 

@@ -11,7 +11,7 @@ from competitors.job import Job, Outcome
 
 from evensweep.search.run import Run
 
-from .settings import GRACE_EPOCHS, PRESET, Form
+from .settings import EMBEDDING, GRACE_EPOCHS, PRESET, Form
 
 EVENSWEEP = "evensweep"
 COMPETITORS = {
@@ -70,6 +70,7 @@ def evensweep_command(task: Task, form: Form, data: Path | None, folder: Path) -
         "search.max_epochs": form.max_epochs[task.view],
         "search.grace_epochs": GRACE_EPOCHS,
         "search.brackets": form.brackets(task.view),
+        **EMBEDDING,
     }
     return [
         *(sys.executable, "-m", "evensweep.cli", "run", PRESET),

@@ -68,12 +68,16 @@ def preset_config(preset: str, table: Path, *, published: bool) -> SweepConfig:
     return SweepConfig.from_mapping(raw, preset)
 
 
+_WHOLE = ("space", "baseline")
+"""Sections that mean something as a whole, and are replaced."""
+
+
 def _over(raw: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings over others; of sections, key by key."""
+    """Settings over others; of most sections, key by key."""
     result = copy.deepcopy(raw)
     for key, value in settings.items():
         section = result.get(key)
-        if isinstance(section, dict) and isinstance(value, dict):
+        if key not in _WHOLE and isinstance(section, dict) and isinstance(value, dict):
             value = {**section, **value}
         result[key] = value
     return result

@@ -89,6 +89,8 @@ def test_evensweep_gets_the_same_budget(tmp_path: Path) -> None:
         "search.max_epochs=9",
         "search.grace_epochs=2",
         "search.brackets=3",
+        "space.embedding=none",
+        "space.embedding_scale=0.3",
     }
     assert words[-6:] == ["--until", "search", "--out", str(tmp_path), "--name", "run"]
 

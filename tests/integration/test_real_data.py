@@ -19,6 +19,7 @@ def test_the_ensemble_is_as_good_as_gradient_boosting(
             [
                 f"data.path={audiobooks}",
                 f"storage={tmp_path}",
+                "views=[undersampled, smote]",
                 "search.trials=4",
                 "cross_validation.folds=4",
                 "cross_validation.top_k=2",

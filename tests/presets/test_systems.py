@@ -43,3 +43,17 @@ def test_published_settings_leave_a_sections_other_keys() -> None:
     assert (config.training.batch_size, config.training.patience) == (100, 2)
     assert config.baseline["hidden_layer_size"] == 50
     assert config.data.id_columns == ("customer_id",)
+
+
+def test_published_networks_are_not_the_presets_better_ones() -> None:
+    customers = preset_config("repeat-customers", Path("table.csv"), published=True)
+    assert customers.views == ("undersampled", "smote")
+    assert set(customers.space) == {
+        "num_layers", "hidden_layer_size", "activation", "dropout_rate", "l2_strength",
+        "learning_rate",
+    }  # fmt: skip
+    segmentation = preset_config("customer-segmentation", Path("table.csv"), published=True)
+    assert segmentation.trainable == "evensweep.presets.networks:normalised"
+    assert segmentation.baseline["width"] == 64
+    for preset in ("repeat-customers", "customer-segmentation"):
+        assert "embedding" in preset_config(preset, Path("table.csv"), published=False).space

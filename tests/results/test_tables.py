@@ -181,6 +181,9 @@ def test_configuration_in_words_leaves_out_what_is_zero() -> None:
     full = {**CONFIG, "dropout_rate": 0.1, "l2_strength": 0.0003}
     assert config_text(full) == "3×64 relu, lr 0.002, dropout 0.1, l2 0.0003"
     assert config_text({**CONFIG, "dropout_rate": 0.0}) == "3×64 relu, lr 0.002"
+    embedded = {**CONFIG, "embedding": "periodic", "embedding_scale": 0.2146}
+    assert config_text(embedded) == "3×64 relu, lr 0.002, periodic 0.21"
+    assert config_text({**embedded, "embedding": "none"}) == "3×64 relu, lr 0.002"
     of_a_user = {"units": 64, "rate": 0.12345, "kind": "wide"}
     assert config_text(of_a_user) == "units 64, rate 0.123, kind wide"
 

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from evensweep.results.calibration import shift_log_odds
-from evensweep.trainables.exported import keras_files
+from evensweep.trainables.exported import keras_files, load_network
 from evensweep.trainables.mlp import (
     ACTIVATIONS,
+    EMBEDDINGS,
     HYPERPARAMETERS,
+    UNITS,
+    WAVES,
     MLPConfig,
     build_keras_model,
     initial_weights,
@@ -31,6 +34,9 @@ import keras  # isort: skip - after the runtime has set TensorFlow up
         ("dropout_rate", float("nan"), "got nan"),
         ("l2_strength", -1e-3, "got -0.001 and 0.001"),
         ("learning_rate", 0.0, "got 0.0 and 0.0"),
+        ("embedding", "fourier", "got 'fourier'"),
+        ("embedding_scale", 0.0, "got 0.0"),
+        ("embedding_scale", float("nan"), "got nan"),
     ],
 )
 def test_an_unfit_hyperparameter_is_named_with_its_value(
@@ -65,25 +71,46 @@ def test_initial_kernels_fill_the_glorot_range_and_biases_are_zero() -> None:
         assert not bias.any()
 
 
+def test_an_embedding_starts_with_frequencies_of_its_scale_and_uniform_layers() -> None:
+    config = MLPConfig(num_layers=1, hidden_layer_size=7, embedding="periodic", embedding_scale=0.2)
+    frequencies, kernel, bias, dense, *_ = initial_weights(config, 500, seed=0)
+    assert frequencies.shape == (500, WAVES)
+    assert frequencies.std() == pytest.approx(0.2, rel=0.05)
+    assert (kernel.shape, bias.shape) == ((500, 2 * WAVES, UNITS), (500, UNITS))
+    limit = 1 / np.sqrt(2 * WAVES)
+    for array in (kernel, bias):
+        assert 0.98 * limit < np.abs(array).max() <= limit
+    assert dense.shape == (500 * UNITS, 7)
+
+
 def test_initial_weights_are_a_function_of_the_seed() -> None:
     first, again, other = (initial_weights(MLPConfig(), 5, seed) for seed in (0, 0, 1))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0], other[0])
 
 
-def test_flattened_weights_are_split_into_what_they_were() -> None:
-    config = MLPConfig(num_layers=3, hidden_layer_size=4)
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
+def test_flattened_weights_are_split_into_what_they_were(embedding: str) -> None:
+    config = MLPConfig(num_layers=3, hidden_layer_size=4, embedding=embedding)
     weights = initial_weights(config, 5, seed=0)
     split = split_weights(np.concatenate([w.ravel() for w in weights]), config, 5)
     for before, after in zip(weights, split, strict=True):
         np.testing.assert_array_equal(before, after)
 
 
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("num_layers", [1, 4])
-def test_the_keras_model_has_the_shapes_of_the_weights(num_layers: int, activation: str) -> None:
+def test_the_keras_model_has_the_shapes_of_the_weights(
+    num_layers: int, activation: str, embedding: str
+) -> None:
     config = MLPConfig(
-        num_layers, hidden_layer_size=7, activation=activation, dropout_rate=0.2, l2_strength=0.01
+        num_layers,
+        hidden_layer_size=7,
+        activation=activation,
+        dropout_rate=0.2,
+        l2_strength=0.01,
+        embedding=embedding,
     )
     weights = initial_weights(config, 5, seed=3)
     model = build_keras_model(config, 5, weights)
@@ -98,10 +125,12 @@ def test_the_keras_model_has_the_shapes_of_the_weights(num_layers: int, activati
     assert dropouts == [0.2] * num_layers
 
 
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
 def test_an_exported_network_predicts_what_the_training_predicts(
-    table: dict[str, np.ndarray], data: TrainingData, tmp_path: Path
+    embedding: str, table: dict[str, np.ndarray], data: TrainingData, tmp_path: Path
 ) -> None:
-    config = MLPConfig(2, 9, "selu", dropout_rate=0.1, l2_strength=1e-3, learning_rate=0.01)
+    regular = {"dropout_rate": 0.1, "l2_strength": 1e-3, "learning_rate": 0.01}
+    config = MLPConfig(2, 9, "selu", **regular, embedding=embedding)
     networks = [MLPNetwork(config, 6, seed) for seed in (1, 2)]
     trainings = [Training(network, data, patience=3, max_epochs=4) for network in networks]
     for training in trainings:
@@ -110,7 +139,7 @@ def test_an_exported_network_predicts_what_the_training_predicts(
     for training, content in zip(trainings, files, strict=True):
         path = tmp_path / "network.keras"
         path.write_bytes(content)
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        network = load_network(path)
         softmax = np.asarray(network(table["X_val"], training=False))
         np.testing.assert_allclose(
             shift_log_odds(softmax[:, 1], data.log_odds_shift),

@@ -43,7 +43,9 @@ def flatten(weights: list[np.ndarray]) -> np.ndarray:
 def start(config: MLPConfig, seed: int = SEED) -> tuple[MLPProgram, list[np.ndarray]]:
     """The shared program with the configuration's initial weights in it."""
     weights = initial_weights(config, 6, seed)
-    program = mlp_program(config.num_layers, config.activation, config.dropout_rate > 0)
+    program = mlp_program(
+        config.num_layers, config.activation, config.dropout_rate > 0, config.embeds
+    )
     program.load(OptimizerState.start(flatten(weights)))
     return program, weights
 
@@ -116,6 +118,26 @@ def test_five_epochs_agree_with_keras_fit(
     for ours, theirs in zip(outcomes, fit(model, table, orders, 32), strict=True):
         assert ours[:4] == pytest.approx(theirs[:4], rel=0, abs=1e-5)
     np.testing.assert_allclose(program.weights(), flatten(model.get_weights()), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("num_layers", "activation"), [(1, "relu"), (3, "selu")])
+def test_five_epochs_of_embedded_columns_agree_with_keras_fit(
+    num_layers: int, activation: str, table: Table, data: TrainingData
+) -> None:
+    embedded = replace(CONFIG, embedding="periodic", embedding_scale=0.7, l2_strength=3e-3)
+    config = replace(embedded, num_layers=num_layers, activation=activation)
+    program, weights = start(config)
+    orders, outcomes = [], []
+    for _ in range(5):
+        orders.append(epoch_order(program.state().updates))
+        outcomes.append(run(program, config, data))
+    model = compiled_keras(config, weights)
+    for ours, theirs in zip(outcomes, fit(model, table, orders, 32), strict=True):
+        assert ours[:4] == pytest.approx(theirs[:4], rel=0, abs=1e-5)
+    trained = split_weights(program.weights(), config, 6)
+    for before, ours, theirs in zip(weights, trained, model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+        assert np.abs(ours - before).max() > 1e-3  # frequencies and all
 
 
 def test_weighted_epochs_agree_with_keras_class_weights(table: Table, data: TrainingData) -> None:
@@ -299,7 +321,7 @@ def test_one_trace_serves_every_configuration_of_a_structure(
             traces.append(tensors)
             return super()._train_and_validate(*tensors)
 
-    program = Counted(2, "tanh", drops=True)
+    program = Counted(2, "tanh", drops=True, embeds=False)
     for config in (
         MLPConfig(hidden_layer_size=4, activation="tanh"),
         MLPConfig(hidden_layer_size=128, activation="tanh", batch_size=17),
@@ -315,9 +337,14 @@ def test_one_trace_serves_every_configuration_of_a_structure(
 
 
 def test_a_structure_has_one_program_a_worker() -> None:
-    assert mlp_program(2, "relu", True) is mlp_program(2, "relu", True)
-    for other in ((3, "relu", True), (2, "selu", True), (2, "relu", False)):
-        assert mlp_program(2, "relu", True) is not mlp_program(*other)
+    assert mlp_program(2, "relu", True, False) is mlp_program(2, "relu", True, False)
+    for other in (
+        (3, "relu", True, False),
+        (2, "selu", True, False),
+        (2, "relu", False, False),
+        (2, "relu", True, True),
+    ):
+        assert mlp_program(2, "relu", True, False) is not mlp_program(*other)
 
 
 @pytest.mark.parametrize("shift", [0.0, -1.3])

@@ -1,0 +1,77 @@
+"""Periodic embeddings of columns of numbers, in a graph: what comes in, and what goes back.
+
+A network on standardised columns learns smooth functions of them; trees cut a column wherever it
+pays. An embedding that starts with waves of learned frequencies lets the network bend quickly too
+(Gorishniy et al., "On Embeddings for Numerical Features in Tabular Deep Learning", 2022). Each
+column has frequencies and a dense layer of its own, which makes :data:`UNITS` numbers of it.
+"""
+
+import math
+from typing import NamedTuple
+
+from .mlp import UNITS, WAVES
+from .runtime import Tensor, tf
+
+
+class PeriodicWeights(NamedTuple):
+    """Of an embedding of n columns: (n, WAVES), (n, 2 · WAVES, UNITS) and (n, UNITS)."""
+
+    frequencies: Tensor
+    kernel: Tensor
+    bias: Tensor
+
+
+class Embedded(NamedTuple):
+    """An embedding's output, and what its gradient needs.
+
+    Attributes:
+        output: (n_rows, n_features · UNITS).
+        columns: The rows by column: (n_features, n_rows, 1).
+        waves: Cosines, then sines, of each wave: (n_features, n_rows, 2 · WAVES).
+        units: Output by column: (n_features, n_rows, UNITS).
+    """
+
+    output: Tensor
+    columns: Tensor
+    waves: Tensor
+    units: Tensor
+
+
+def embed(X: Tensor, weights: PeriodicWeights) -> Embedded:
+    """ReLU(kernel · [cos 2πfx, sin 2πfx] + bias) of every column x.
+
+    Args:
+        X: float32 tensor of shape (n_rows, n_features).
+        weights: Of the embedding.
+    """
+    columns = tf.transpose(X)[:, :, None]
+    angles = columns * (2 * math.pi * weights.frequencies[:, None, :])
+    waves = tf.concat([tf.cos(angles), tf.sin(angles)], axis=2)
+    units = tf.nn.relu(waves @ weights.kernel + weights.bias[:, None, :])
+    by_row = tf.transpose(units, [1, 0, 2])
+    return Embedded(tf.reshape(by_row, [tf.shape(X)[0], -1]), columns, waves, units)
+
+
+def embed_gradients(embedded: Embedded, weights: PeriodicWeights, delta: Tensor) -> PeriodicWeights:
+    """The loss's gradient by the weights.
+
+    Args:
+        embedded: What :func:`embed` gave.
+        weights: Of the embedding.
+        delta: The gradient by the output, in its shape.
+    """
+    by_row = tf.reshape(delta, [tf.shape(delta)[0], -1, UNITS])
+    delta = tf.raw_ops.ReluGrad(gradients=tf.transpose(by_row, [1, 0, 2]), features=embedded.units)
+    d_cosines, d_sines = tf.split(tf.matmul(delta, weights.kernel, transpose_b=True), 2, axis=2)
+    cosines, sines = tf.split(embedded.waves, 2, axis=2)
+    d_angles = d_sines * cosines - d_cosines * sines
+    return PeriodicWeights(
+        frequencies=2 * math.pi * tf.reduce_sum(d_angles * embedded.columns, axis=1),
+        kernel=tf.matmul(embedded.waves, delta, transpose_a=True),
+        bias=tf.reduce_sum(delta, axis=1),
+    )
+
+
+def periodic_shapes(n_features: Tensor) -> list[list[Tensor | int]]:
+    """Of :class:`PeriodicWeights`, for that many columns."""
+    return [[n_features, WAVES], [n_features, 2 * WAVES, UNITS], [n_features, UNITS]]
