@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 MANIFEST = "model.json"
 FORMAT = 1
-_CHUNK_ROWS = 16_384
+_CHUNK_ROWS = 65_536
+_NETWORK_VALUES = 2**20
+"""Numbers that a network takes at once; an embedding makes many of each."""
 
 
 def keras_files(
@@ -168,8 +170,10 @@ class RankingModel:
             return total
         for fold, preprocessor in enumerate(self._preprocessors):
             X = preprocessor.transform(features)
+            pieces = np.array_split(X, -(-X.size // _NETWORK_VALUES))
             for weight, networks in self._members:
                 network, shift = networks[fold]
-                probabilities = np.asarray(network(X, training=False))[:, -1]
+                outputs = [np.asarray(network(piece, training=False)) for piece in pieces]
+                probabilities = np.concatenate(outputs)[:, -1]
                 total += weight * shift_log_odds(probabilities, shift)
         return total / len(self._preprocessors)

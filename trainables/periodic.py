@@ -7,10 +7,15 @@ column has frequencies and a dense layer of its own, which makes :data:`UNITS` n
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from .mlp import UNITS, WAVES
 from .runtime import Tensor, tf
+
+PIECE = 2**18
+"""Numbers of rows' columns that are embedded at once, outside of training; each becomes
+2 · WAVES, so that a large table would not fit in memory otherwise."""
 
 
 class PeriodicWeights(NamedTuple):
@@ -70,6 +75,23 @@ def embed_gradients(embedded: Embedded, weights: PeriodicWeights, delta: Tensor)
         kernel=tf.matmul(embedded.waves, delta, transpose_a=True),
         bias=tf.reduce_sum(delta, axis=1),
     )
+
+
+def in_pieces(forward: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
+    """``forward(X)``, which has one number a row, computed for a piece of the rows at a time."""
+    n_rows, n_features = tf.unstack(tf.shape(X))
+    size = tf.maximum(PIECE // n_features, 1)
+    count = tf.maximum(-(-n_rows // size), 1)
+    _, pieces = tf.while_loop(
+        lambda number, _: number < count,
+        lambda number, pieces: (
+            number + 1,
+            pieces.write(number, forward(X[number * size : (number + 1) * size])),
+        ),
+        (0, tf.TensorArray(tf.float32, count, element_shape=[None], infer_shape=False)),
+        parallel_iterations=1,
+    )
+    return pieces.concat()
 
 
 def periodic_shapes(n_features: Tensor) -> list[list[Tensor | int]]:

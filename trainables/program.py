@@ -22,7 +22,7 @@ from .dense import dense
 from .dropout import PooledDropout
 from .graph_cache import trace, trace_once
 from .mlp import MLPConfig
-from .periodic import Embedded, embed, embed_gradients
+from .periodic import Embedded, embed, embed_gradients, in_pieces
 from .runtime import EXECUTOR, Tensor, tf
 from .weight_vector import ADAM_BETA_1, ADAM_BETA_2, Layout, Variables
 
@@ -314,12 +314,16 @@ class MLPProgram:
 
     def _log_odds(self, layout: Layout, weights: Tensor, X: Tensor, shift: Tensor) -> Tensor:
         embedding, (*hidden_layers, output_layer) = layout.split(weights)
-        if embedding:
-            X = embed(X, embedding).output
-        for hidden_layer in hidden_layers:
-            X = dense(X, *hidden_layer, self.activation)
-        logits = dense(X, *output_layer)
-        return logits[:, 1] - logits[:, 0] + shift
+
+        def forward(X: Tensor) -> Tensor:
+            if embedding:
+                X = embed(X, embedding).output
+            for hidden_layer in hidden_layers:
+                X = dense(X, *hidden_layer, self.activation)
+            logits = dense(X, *output_layer)
+            return logits[:, 1] - logits[:, 0] + shift
+
+        return in_pieces(forward, X) if embedding else forward(X)
 
     def _backpropagate(
         self,

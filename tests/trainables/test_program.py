@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
+from evensweep.trainables import periodic
 from evensweep.trainables.dropout import PooledDropout
 from evensweep.trainables.graph_cache import FOLDER
 from evensweep.trainables.mlp import (
@@ -334,6 +335,21 @@ def test_one_trace_serves_every_configuration_of_a_structure(
     program.load(OptimizerState.start(flatten(initial_weights(config, 3, SEED))))
     run(program, config, TrainingData(few, watched, 0.0))
     assert len(traces) == 1
+
+
+def test_embedded_rows_are_predicted_piece_by_piece(
+    monkeypatch: pytest.MonkeyPatch, table: Table
+) -> None:
+    monkeypatch.setattr(periodic, "PIECE", 6 * 7)
+    config = replace(CONFIG, embedding="periodic")
+    weights = initial_weights(config, 6, SEED)
+    model = build_keras_model(config, 6, weights)
+    program = MLPProgram(config.num_layers, config.activation, drops=False, embeds=True)
+    for rows in (1, 7, 8, 50):
+        X = table["X"][:rows]
+        expected = model.predict(X, verbose=0)[:, 1]
+        predicted = program.predict(flatten(weights), X, config, 0.0)
+        np.testing.assert_allclose(predicted, expected, atol=1e-6)
 
 
 def test_a_structure_has_one_program_a_worker() -> None:
