@@ -140,7 +140,9 @@ def test_storage_that_goes_away_is_told_and_loses_nothing(
     assert_same(Run.load(root), unbroken)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGHUP, marks=pytest.mark.minutes)]
+)
 def test_a_signal_stops_within_five_seconds_and_says_how_to_go_on(
     sweep: Path, number: signal.Signals, tmp_path: Path
 ) -> None:
