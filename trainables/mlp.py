@@ -125,11 +125,14 @@ def split_weights(flat: np.ndarray, config: MLPConfig, n_features: int) -> list[
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
+def periodic_shapes(n_features: Any) -> list[tuple[Any, ...]]:
+    """Of a periodic embedding's frequencies, kernel and bias; for a number, or a tensor of one."""
+    return [(n_features, WAVES), (n_features, 2 * WAVES, UNITS), (n_features, UNITS)]
+
+
 def _shapes(config: MLPConfig, n_features: int) -> list[list[tuple[int, ...]]]:
     """Of each layer's weights: the embedding's, which may be none, then kernels and biases."""
-    embedding: list[tuple[int, ...]] = []
-    if config.embeds:
-        embedding = [(n_features, WAVES), (n_features, 2 * WAVES, UNITS), (n_features, UNITS)]
+    embedding = periodic_shapes(n_features) if config.embeds else []
     n_inputs = n_features * UNITS if config.embeds else n_features
     widths = [n_inputs, *[config.hidden_layer_size] * config.num_layers, 2]
     return [embedding, *([(n_in, n_out), (n_out,)] for n_in, n_out in pairwise(widths))]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .mlp import UNITS, WAVES
+from .mlp import UNITS
 from .runtime import Tensor, tf
 
 PIECE = 2**18
@@ -92,8 +92,3 @@ def in_pieces(forward: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
         parallel_iterations=1,
     )
     return pieces.concat()
-
-
-def periodic_shapes(n_features: Tensor) -> list[list[Tensor | int]]:
-    """Of :class:`PeriodicWeights`, for that many columns."""
-    return [[n_features, WAVES], [n_features, 2 * WAVES, UNITS], [n_features, UNITS]]

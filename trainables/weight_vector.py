@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from .mlp import UNITS
-from .periodic import PeriodicWeights, periodic_shapes
+from .mlp import UNITS, periodic_shapes
+from .periodic import PeriodicWeights
 from .runtime import Tensor, tf
 
 ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-7
