@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+_IDLE_MILLISECONDS = 30_000
+"""Until Ray may end an idle worker process beyond one a CPU. The next stage of a sweep can then use
+it; Ray's own second is less than a stage takes, and a new process imports for seconds."""
+
 
 class ClusterError(RuntimeError):
     """The cluster can't be reached or used; the message says what to do."""
@@ -58,7 +62,10 @@ def ray_session(
     if mine:
         with ThreadPoolExecutor(1) as executor:
             done = executor.submit(meanwhile or (lambda: None))
-            with environment({"RAY_preload_python_modules": ",".join(preload)} if preload else {}):
+            variables = {"RAY_idle_worker_killing_time_threshold_ms": str(_IDLE_MILLISECONDS)}
+            if preload:
+                variables["RAY_preload_python_modules"] = ",".join(preload)
+            with environment(variables):
                 _start(address or os.environ.get("RAY_ADDRESS"), cpus)
         done.result()
     try:

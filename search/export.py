@@ -10,7 +10,7 @@ from ..datasets.views import UNSAMPLED
 from ..results.files import read_json, replacing, write_json
 from ..results.records import TrialRecord
 from ..results.run_directory import RunDirectory
-from ..trainables.exported import FORMAT, MANIFEST, keras_files
+from ..trainables.exported import FORMAT, MANIFEST, ensemble_files
 from .config import SweepConfig
 from .cross_validation import load_fold
 from .populations import Population
@@ -33,16 +33,14 @@ def export_model(
     ensemble = read_json(run.ensemble)
     configs = {t.id: t.config for t in candidates}
     numbers = [population.first_fold + index for index in range(len(population.folds))]
-    networks, pending = {}, {}
-    for member in ensemble["members"]:
-        trial = member["trial"]
-        networks[trial] = [load_fold(run, trial, n) for n in numbers]
-        pending[trial] = task(keras_files, f"export {trial}", cpus=1).remote(
-            configs[trial],
-            networks[trial][0].model.n_features,
-            [fold.model.weights for fold in networks[trial]],
-            config.family,
-        )
+    trials = [member["trial"] for member in ensemble["members"]]
+    networks = {trial: [load_fold(run, trial, n).model for n in numbers] for trial in trials}
+    trained = [
+        (configs[trial], models[0].n_features, [model.weights for model in models])
+        for trial, models in networks.items()
+    ]
+    # In one task: a second process would import Keras for longer than it saves.
+    exporting = task(ensemble_files, "export the model", cpus=1).remote(trained, config.family)
     with replacing(run.model) as folder:
         preprocessing = []
         folder.mkdir()
@@ -52,15 +50,14 @@ def export_model(
             (folder / file).write_bytes(run.preprocessor(number).read_bytes())
             preprocessing.append(file)
         members = []
-        for member in ensemble["members"]:
+        for member, contents in zip(ensemble["members"], ray.get(exporting), strict=True):
             trial = member["trial"]
             (folder / "members" / trial).mkdir(parents=True)
             entries = []
-            contents = ray.get(pending[trial])
             for number, network, content in zip(numbers, networks[trial], contents, strict=True):
                 file = f"members/{trial}/fold-{number:02d}.keras"
                 (folder / file).write_bytes(content)
-                entries.append({"file": file, "log_odds_shift": network.model.log_odds_shift})
+                entries.append({"file": file, "log_odds_shift": network.log_odds_shift})
             members.append({**member, "networks": entries})
         write_json(
             folder / MANIFEST,

@@ -21,7 +21,12 @@ from ray.tune.search import Searcher
 
 from ..cluster.session import environment
 from ..trainables.tune_adapter import REPORT, Report, TrialSpec
-from .tune_internals import keep_workers, survive_full_memory, take_waiting_processes
+from .tune_internals import (
+    expect_no_files_of_trials,
+    keep_workers,
+    survive_full_memory,
+    take_waiting_processes,
+)
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +67,7 @@ class TrainingPool:
         self._feed = _Feed(_slots(cpus, gpus), max_failures)
         take_waiting_processes()
         survive_full_memory()
+        expect_no_files_of_trials()
         self._tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus}),
             tune_config=tune.TuneConfig(

@@ -339,10 +339,11 @@ class Stages:
         """Scores the test rows, for the first and only time, with the model a user gets."""
         population = self._chosen
         rows = population.split.test
-        references = self._reference_tasks(population, [population.whole])
+        # First, so that it gets the worker of the export, which is warm.
         scored = task(score_exported, "test the exported model", cpus=1).remote(
             self.run.model, population.table.features.iloc[rows], self.config.family
         )
+        references = self._reference_tasks(population, [population.whole])
         columns = self._rows(population, rows) | {"ensemble": ray.get(scored)}
         columns |= {name: ray.get(prediction) for name, [prediction] in references.items()}
         if self.config.protocol == "balanced_first":

@@ -1,10 +1,12 @@
 """What Ray Tune has no public setting for; each is tested, since a new Tune may do otherwise."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.tune.analysis import experiment_analysis
 from ray.tune.execution import class_cache
 
 _KILLED_FOR_MEMORY = (
@@ -20,6 +22,11 @@ def take_waiting_processes() -> None:
     concerns PyTorch Lightning.
     """
     class_cache.DEFAULT_ENV_VARS.clear()
+
+
+def expect_no_files_of_trials() -> None:
+    """Keeps Tune from warning, trial by trial, that there are none; the records are ours."""
+    logging.getLogger(experiment_analysis.__name__).setLevel(logging.ERROR)
 
 
 def survive_full_memory() -> None:

@@ -31,13 +31,21 @@ _NETWORK_VALUES = 2**20
 """Numbers that a network takes at once; an embedding makes many of each."""
 
 
+def ensemble_files(
+    members: Sequence[tuple[Mapping[str, Any], int, Sequence[Sequence[np.ndarray]]]],
+    family: FamilySpec,
+) -> list[list[bytes]]:
+    """What :func:`keras_files` gives for every member's arguments; runs as a Ray task."""
+    return [keras_files(*member, family) for member in members]
+
+
 def keras_files(
     hyperparameters: Mapping[str, Any],
     n_features: int,
     networks: Sequence[Sequence[np.ndarray]],
     family: FamilySpec = MLP,
 ) -> list[bytes]:
-    """The ``.keras`` files of a member's fold networks; runs as a Ray task.
+    """The ``.keras`` files of a member's fold networks.
 
     Args:
         hyperparameters: Of the family.

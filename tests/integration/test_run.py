@@ -14,6 +14,7 @@ from evensweep.datasets.table import load_table
 from evensweep.results.metrics import classification_metrics
 from evensweep.search.config import SweepConfig
 from evensweep.search.run import Run
+from evensweep.search.stage import StageName
 from evensweep.search.sweep import Sweep, resume
 
 TEST_METRICS = {
@@ -61,6 +62,13 @@ def test_every_file_of_the_layout_is_there(finished: Run) -> None:
         assert path.exists(), path
     assert list(run.plots.glob("*.png"))
     assert not list(run.root.rglob("*.tmp"))
+
+
+def test_the_log_of_a_sound_run_has_its_stages_and_no_warning(finished: Run) -> None:
+    lines = finished.directory.log.read_text().splitlines()
+    assert [line.split(" INFO ")[1] for line in lines] == [
+        f"{stage}: {what}" for stage in StageName for what in ("starts", "complete")
+    ]
 
 
 def test_the_parts_of_the_table_are_those_the_predictions_are_for(finished: Run) -> None:
