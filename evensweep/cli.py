@@ -341,7 +341,11 @@ def _configuration(
         section = raw.get("data") or {}
         if not isinstance(section, dict):
             raise InputError(f"{sweep}: data holds no keys; write it as data: {{path: …}}")
-        raw = {**raw, "data": {**section, **given}}
+        if "arrays" in given:  # they bring their views, and their columns are ready
+            raw = {**raw, "data": given}
+            raw.pop("views", None)
+        else:
+            raw = {**raw, "data": {**section, **given}}
         if "name" not in raw and "path" in given:
             raw["name"] = _run_name(Path(given["path"]))
         if "name" not in raw and "arrays" in given:

@@ -26,20 +26,20 @@ def read_table(config: SweepConfig, data: pd.DataFrame | None = None) -> Table:
     if config.data.arrays is not None:
         table = read_arrays(config.data.arrays)
         check_given_rows(table.target, (table.given or {}).values(), config.cross_validation.folds)
-        return table
-    if data is not None:
-        table = make_table(data, name=config.name, **columns)  # type: ignore[arg-type]
     else:
-        table = load_table(
-            config.data.path,
-            delimiter=config.data.delimiter,
-            header=config.data.header,
-            **columns,  # type: ignore[arg-type]
-        )
-    check_size(config, table.target, neighbours_needed(config.views))
-    if (contacts := config.decision.contacts) and contacts > len(table.target):
+        if data is not None:
+            table = make_table(data, name=config.name, **columns)  # type: ignore[arg-type]
+        else:
+            table = load_table(
+                config.data.path,
+                delimiter=config.data.delimiter,
+                header=config.data.header,
+                **columns,  # type: ignore[arg-type]
+            )
+        check_size(config, table.target, neighbours_needed(config.views))
+    if (contacts := config.decision.contacts) and contacts > table.natural_rows:
         raise InputError(
-            f"decision.contacts is {contacts:,}, and the table has {len(table.target):,} rows; "
+            f"decision.contacts is {contacts:,}, and the table has {table.natural_rows:,} rows; "
             "give the number of rows of such a table that can be contacted"
         )
     return table

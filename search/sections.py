@@ -32,6 +32,13 @@ class DataConfig(Section):
     def _give_one_source(self) -> Self:
         if self.arrays is not None and self.path is not None:
             raise ValueError("give either path or arrays, not both")
+        if self.arrays is not None:
+            for name, field in type(self).model_fields.items():
+                if name != "arrays" and getattr(self, name) != field.default:
+                    raise ValueError(
+                        f"{name} goes with a table, and not with arrays, whose columns and targets "
+                        "are ready; leave it out"
+                    )
         return self
 
 

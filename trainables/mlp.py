@@ -60,15 +60,17 @@ class MLPConfig:
             raise ValueError(f"activation must be one of {ACTIVATIONS}, got {self.activation!r}")
         if not 0 <= self.dropout_rate < 1:
             raise ValueError(f"dropout_rate must be in [0, 1), got {self.dropout_rate}")
-        if self.l2_strength < 0 or self.learning_rate <= 0:
+        if not 0 <= self.l2_strength < math.inf or not 0 < self.learning_rate < math.inf:
             raise ValueError(
-                "l2_strength must not be negative and learning_rate must be positive, got "
+                "l2_strength must not be negative, learning_rate positive, and both finite, got "
                 f"{self.l2_strength} and {self.learning_rate}"
             )
         if self.embedding not in EMBEDDINGS:
             raise ValueError(f"embedding must be one of {EMBEDDINGS}, got {self.embedding!r}")
-        if not self.embedding_scale > 0:
-            raise ValueError(f"embedding_scale must be positive, got {self.embedding_scale}")
+        if not 0 < self.embedding_scale < math.inf:
+            raise ValueError(
+                f"embedding_scale must be positive and finite, got {self.embedding_scale}"
+            )
 
     @property
     def embeds(self) -> bool:

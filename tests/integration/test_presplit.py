@@ -82,6 +82,8 @@ def test_the_run_is_found_again_with_its_arrays(run: Run) -> None:
     [
         (["--data", "a.npz", "--data", "b.csv"], "several --data must be .npz files of different"),
         (["--data", "a=x.npz", "--data", "a=y.npz"], "several --data must be .npz files of diff"),
+        (["--data", "a=x.npz", "--target", "y"], "target goes with a table, and not with arrays"),
+        (["repeat-customers", "--data", "a=missing.npz"], "missing.npz can't be read (No such"),
         (["--data", "a=missing.npz"], "missing.npz can't be read (No such file or directory)"),
     ],
 )

@@ -140,6 +140,15 @@ def test_too_few_validation_rows_are_told(files: dict[str, Path]) -> None:
         read_table(sweep)
 
 
+def test_more_contacts_than_rows_are_told(files: dict[str, Path]) -> None:
+    sweep = config(
+        data={"arrays": {"smote": str(files["smote"])}},
+        decision={"by": "contacts", "contacts": 100_000},
+    )
+    with pytest.raises(InputError, match=r"decision\.contacts is 100,000, and the table has"):
+        read_table(sweep)
+
+
 def test_a_view_that_leaves_too_few_rows_of_the_table_is_told() -> None:
     rng = np.random.default_rng(0)
     far = pd.DataFrame({"x": rng.normal(size=400), "y": np.arange(400) < 40})
@@ -166,6 +175,8 @@ def test_arrays_keep_their_values_and_one_switch_turns_no_other_on(tmp_path: Pat
     ("raw", "message"),
     [
         ({"data": {"arrays": {"a": "a.npz"}, "path": "b.csv"}}, "either path or arrays, not both"),
+        ({"data": {"arrays": {"a": "a.npz"}, "target": "y"}}, "target goes with a table, and not"),
+        ({"data": {"arrays": {"a": "a.npz"}, "drop": ["x"]}}, "drop goes with a table, and not"),
         ({"data": {"arrays": {"a": "a.npz"}}, "views": ["smote"]}, "arrays' views are a; leave"),
         ({"data": {"arrays": {"a/b": "a.npz"}}}, "'a/b' is no name for a view"),
         ({"data": {"arrays": {"a": "a.npz"}}, "protocol": "holdout"}, "'presplit' is for data.arr"),

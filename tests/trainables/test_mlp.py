@@ -33,10 +33,13 @@ import keras  # isort: skip - after the runtime has set TensorFlow up
         ("dropout_rate", -0.1, "got -0.1"),
         ("dropout_rate", float("nan"), "got nan"),
         ("l2_strength", -1e-3, "got -0.001 and 0.001"),
+        ("l2_strength", float("nan"), "got nan and 0.001"),
         ("learning_rate", 0.0, "got 0.0 and 0.0"),
+        ("learning_rate", float("inf"), "got 0.0 and inf"),
         ("embedding", "fourier", "got 'fourier'"),
         ("embedding_scale", 0.0, "got 0.0"),
         ("embedding_scale", float("nan"), "got nan"),
+        ("embedding_scale", float("inf"), "got inf"),
     ],
 )
 def test_an_unfit_hyperparameter_is_named_with_its_value(
