@@ -6,6 +6,8 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from .browsing import RunDir
+from .browsing import app as browsing
 from .execution import INTERRUPTED, WRONG_INPUT, clear_errors, run_presets, run_sweep
 from .search.stage import StageName
 
@@ -17,7 +19,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="The folder of a run.")]
 Address = Annotated[
     str | None,
     typer.Option(metavar="auto|HOST:PORT", help="A Ray cluster to run on. Default: this machine."),
@@ -110,32 +111,7 @@ def resume(
         run_sweep(run_dir, config, table, directory, until, address, cpus)
 
 
-@app.command()
-def leaderboard(
-    run_dir: RunDir,
-    limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
-) -> None:
-    """Shows a run's trials, best first; also while it runs."""
-    with clear_errors():
-        from rich.console import Console
-
-        from .results.tables import leaderboard_table
-        from .search.run import Run
-
-        Console().print(leaderboard_table(Run.load(run_dir).leaderboard(), limit))
-
-
-@app.command()
-def report(run_dir: RunDir) -> None:
-    """Writes a run's report.html and plots again, from its files."""
-    with clear_errors():
-        from .results.report import write_report
-        from .results.summary import compute_summary
-        from .search.run import Run
-
-        opened = Run.load(run_dir)
-        write_report(opened.directory, compute_summary(opened.directory, opened.summary["status"]))
-        typer.echo(opened.directory.report)
+app.add_typer(browsing)
 
 
 @app.command()

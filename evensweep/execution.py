@@ -101,7 +101,7 @@ def run_sweep(
         )
     resume = f"evensweep resume {shown}"
     with sweeping(address, cpus, resume, shown) as session:
-        from .search.progress import display_for
+        from .search.displays import display_for
         from .search.sweep import execute
 
         if session.dashboard:
@@ -127,7 +127,7 @@ def run_presets(
     folders = f"--data-dir {shlex.quote(str(data_dir))} --out {shlex.quote(str(out))}"
     command = f"evensweep reproduce {' '.join(presets)} {folders}"
     with sweeping(address, cpus, command, out) as session:
-        from .search.progress import display_for
+        from .search.displays import display_for
         from .search.sweep import execute
 
         for run in runs:

@@ -1,5 +1,6 @@
 """Figures of a binary classifier's probabilities, with bootstrap intervals."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,25 +85,62 @@ def bootstrap_intervals(
     Returns:
         ``{metric: [low, high]}`` for :data:`INTERVAL_METRICS`.
     """
+    return _intervals(
+        _weighted_metrics(y, probabilities, threshold, weights)
+        for weights in _resamples(y, seed, resamples)
+    )
+
+
+def difference_intervals(
+    y: np.ndarray,
+    probabilities: Sequence[np.ndarray],
+    thresholds: Sequence[float],
+    seed: int,
+    resamples: int = 1000,
+) -> dict[str, list[float]]:
+    """95% intervals of the second model's figures minus the first's, on the same resampled rows.
+
+    Rows that are hard for one model are hard for the other, so that differences vary less than
+    figures.
+
+    Args:
+        y: int ndarray of shape (n_rows,).
+        probabilities: Both models', each an ndarray of shape (n_rows,).
+        thresholds: Each model's own.
+        seed: Of the resampling.
+        resamples: How many.
+
+    Returns:
+        ``{metric: [low, high]}`` for :data:`INTERVAL_METRICS`.
+    """
+
+    def differences(weights: np.ndarray) -> dict[str, np.ndarray]:
+        first, second = (
+            _weighted_metrics(y, p, threshold, weights)
+            for p, threshold in zip(probabilities, thresholds, strict=True)
+        )
+        return {metric: second[metric] - first[metric] for metric in INTERVAL_METRICS}
+
+    return _intervals(differences(weights) for weights in _resamples(y, seed, resamples))
+
+
+def _resamples(y: np.ndarray, seed: int, resamples: int) -> Iterator[np.ndarray]:
+    """How often each row was drawn, which stands for the drawn rows: (n_resamples, n_rows)."""
     rng = np.random.default_rng(seed)
-    order = np.argsort(-probabilities, kind="stable")
-    y, probabilities = y[order], probabilities[order]
     members = [np.flatnonzero(y == label) for label in (0, 1)]
     chunk = max(1, _CHUNK_CELLS // len(y))
-    draws = []
     for start in range(0, resamples, chunk):
         size = min(chunk, resamples - start)
-        # How often each row was drawn stands for the drawn rows themselves.
         weights = np.zeros((size, len(y)))
         for rows in members:
             weights[:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size)
-        draws.append(_weighted_metrics(y, probabilities, threshold, weights))
-    return {
-        metric: [
-            float(b) for b in np.percentile(np.concatenate([d[metric] for d in draws]), [2.5, 97.5])
-        ]
-        for metric in INTERVAL_METRICS
-    }
+        yield weights
+
+
+def _intervals(draws: Iterable[dict[str, np.ndarray]]) -> dict[str, list[float]]:
+    drawn = list(draws)
+    together = {m: np.concatenate([draw[m] for draw in drawn]) for m in INTERVAL_METRICS}
+    return {m: np.percentile(values, [2.5, 97.5]).tolist() for m, values in together.items()}
 
 
 def _weighted_metrics(
@@ -112,10 +150,12 @@ def _weighted_metrics(
 
     Args:
         y: int ndarray of shape (n_rows,).
-        probabilities: In descending order, ndarray of shape (n_rows,).
+        probabilities: ndarray of shape (n_rows,).
         threshold: Rows at or above it are called positive.
         weights: ndarray of shape (n_weightings, n_rows).
     """
+    order = np.argsort(-probabilities, kind="stable")
+    y, probabilities, weights = y[order], probabilities[order], weights[:, order]
     total = weights.sum(axis=1)
     positive, negative = weights * (y == 1), weights * (y == 0)
     # Rows of equal probability count as one step of the curves.

@@ -1,4 +1,4 @@
-"""Tables for the terminal, computed from ``summary.json`` and the leaderboard."""
+"""Tables for the terminal, computed from ``summary.json``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ def closing(summary: dict[str, Any], root: Path) -> RenderableType:
 def views_table(summary: dict[str, Any]) -> RenderableType:
     """Views side by side: validation log loss and accuracy of each stage, and the best trial."""
     views = list(summary["views"])
-    table = _table()
+    table = bare_table()
     table.add_column("")
     for view in views:
         table.add_column(view, justify="right")
@@ -75,19 +75,19 @@ def views_table(summary: dict[str, Any]) -> RenderableType:
     table.add_row("training rows", *(f"{summary['views'][v]['train_rows']:,}" for v in views))
     table.add_row("best trial", *(summary["views"][v]["best_trial"] for v in views))
     table.add_row("", *(config_text(summary["views"][v]["best_config"]) for v in views))
-    return _titled("Views side by side: log loss and accuracy on rows kept from training", table)
+    return titled("Views side by side: log loss and accuracy on rows kept from training", table)
 
 
 def members_table(summary: dict[str, Any]) -> RenderableType:
     """The ensemble's members and weights, heaviest first."""
-    table = _table()
+    table = bare_table()
     table.add_column("member")
     table.add_column("view")
     table.add_column("weight", justify="right")
     for member in sorted(summary["ensemble"]["members"], key=lambda m: -m["weight"]):
         table.add_row(member["trial"], member["view"], f"{member['weight']:.0%}")
     ensemble = summary["ensemble"]
-    return _titled(
+    return titled(
         f"Ensemble: log loss {ensemble['oof_log_loss']:.4f} and ROC-AUC "
         f"{ensemble['oof_roc_auc']:.4f} out of fold",
         table,
@@ -107,7 +107,7 @@ def scores_table(summary: dict[str, Any]) -> RenderableType:
         "balanced_accuracy": ("bal. acc.", True),
         "f1": ("F1", True),
     }
-    table = _table()
+    table = bare_table()
     table.add_column("", no_wrap=True)
     for title, _ in columns.values():
         table.add_column(title, justify="right", no_wrap=True)
@@ -128,7 +128,7 @@ def scores_table(summary: dict[str, Any]) -> RenderableType:
     table.add_row(Text("  95% interval", style="dim"), *cells)
     balanced = summary["protocol"] == "balanced_first"
     kind = "of the balanced table" if balanced else "that nothing was fitted on, read once"
-    return _titled(f"Test: {test['rows']:,} rows {kind}", table)
+    return titled(f"Test: {test['rows']:,} rows {kind}", table)
 
 
 def verdicts(summary: dict[str, Any]) -> list[Verdict]:
@@ -208,28 +208,6 @@ def ranking_note(summary: dict[str, Any]) -> str | None:
     )
 
 
-def leaderboard_table(frame: pd.DataFrame, limit: int) -> RenderableType:
-    """The best rows of a run's leaderboard."""
-    hyperparameters = list(frame.columns[list(frame.columns).index("error") + 1 :])
-    table = _table()
-    for column in ("trial", "status"):
-        table.add_column(column, no_wrap=True, min_width=max(map(len, frame[column]), default=0))
-    for column in ("epochs", "loss", "k-fold"):
-        table.add_column(column, justify="right", no_wrap=True, min_width=6)
-    table.add_column("configuration", no_wrap=True, overflow="ellipsis")
-    for row in frame.head(limit).to_dict("records"):
-        config = {name: row[name] for name in hyperparameters if pd.notna(row[name])}
-        table.add_row(
-            row["trial"],
-            row["status"],
-            str(row["epochs"]),
-            _figure(row["val_loss"]),
-            _figure(row["cv_val_loss"]),
-            row["error"] if pd.notna(row["error"]) else config_text(config),
-        )
-    return _titled(f"Leaderboard: {min(limit, len(frame))} of {len(frame)} trials", table)
-
-
 def config_text(config: dict[str, Any]) -> str:
     """A configuration in a few words, such as ``3×64 relu, lr 0.002, dropout 0.1, l2 0.0003``.
 
@@ -249,16 +227,18 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _figure(value: float | None) -> str:
+def four_decimals(value: float | None) -> str:
+    """A figure, or a dash where there is none."""
     return "–" if value is None or pd.isna(value) else f"{value:.4f}"
 
 
-def _titled(title: str, table: Table) -> RenderableType:
-    # A table's own title would wrap at the table's width.
+def titled(title: str, table: RenderableType) -> RenderableType:
+    """A table below its title, which may be wider: a table's own would wrap."""
     return Group(Text(title, style="bold"), table)
 
 
-def _table() -> Table:
+def bare_table() -> Table:
+    """A table without lines, but below its head."""
     return Table(
         header_style="dim",
         box=box.SIMPLE_HEAD,

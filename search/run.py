@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..datasets.errors import InputError
 from ..results.files import read_json, read_parquet
+from ..results.leaderboard import cv_losses, leaderboard_frame
 from ..results.records import SearchRecord, TrialRecord, trials_from_frame
 from ..results.run_directory import RunDirectory
 from .config import SweepConfig
@@ -62,45 +63,11 @@ class Run:
         return list(SearchRecord.read(self.directory.search_records, plan).trials.values())
 
     def leaderboard(self) -> pd.DataFrame:
-        """A row a trial that has a validation loss, best first, with its k-fold loss if it has one.
-
-        Columns: trial, view, stage, status, epochs, val_loss, val_accuracy, cv_val_loss, error, and
-        a column a hyperparameter. Failed trials come last, with their error.
-        """
-        rows = [
-            {
-                "trial": t.id,
-                "view": t.view,
-                "stage": t.stage,
-                "status": t.status,
-                "epochs": t.epochs,
-                "val_loss": t.best_val_loss,
-                "val_accuracy": t.best_val_accuracy,
-                "error": t.error,
-                **t.config,
-            }
-            for t in self.trials
-            if t.best_val_loss is not None or t.error is not None
-        ]
-        columns = [
-            "trial",
-            "view",
-            "stage",
-            "status",
-            "epochs",
-            "val_loss",
-            "val_accuracy",
-            "error",
-        ]
-        frame = pd.DataFrame(rows, columns=None if rows else columns)
-        cv_losses: dict[Any, Any] = {}
+        """The trials, best first; see :func:`~evensweep.results.leaderboard.leaderboard_frame`."""
+        losses: dict[str, float] = {}
         if self.directory.cross_validation.exists():
-            folds = read_parquet(self.directory.cross_validation)
-            weighted = (folds["val_loss"] * folds["rows"]).groupby(folds["trial"]).sum()
-            cv_losses = (weighted / folds.groupby("trial")["rows"].sum()).to_dict()
-        position = int(frame.columns.get_loc("val_loss")) + 1  # type: ignore[arg-type]
-        frame.insert(position, "cv_val_loss", frame["trial"].map(cv_losses).astype(float))
-        return frame.sort_values(["val_loss", "trial"], na_position="last", ignore_index=True)
+            losses = cv_losses(read_parquet(self.directory.cross_validation))
+        return leaderboard_frame(self.trials, losses)
 
     @cached_property
     def model(self) -> RankingModel:

@@ -21,6 +21,7 @@ from ..datasets.table import Table
 from ..results.files import exclusive, read_json, write_json, write_text
 from ..results.run_directory import RunDirectory
 from .config import RUN_NAME, SweepConfig
+from .displays import default_display
 from .intake import read_table
 from .progress import Display
 from .run import Run
@@ -73,7 +74,7 @@ class Sweep:
             name: Of the run; None takes the sweep's name and the time.
             address: Of a Ray cluster; None starts Ray on this machine.
             cpus: CPUs for Ray on this machine; None takes all.
-            display: Shows the progress; None shows nothing.
+            display: Shows the progress; None shows it in a notebook, and nowhere else.
             until: The last stage to do; None does all.
 
         Raises:
@@ -83,7 +84,9 @@ class Sweep:
         """
         run = create(self.config, name)
         with session_for_sweeps(address, cpus) as session:
-            return execute(self.config, run, self.table, session, display or Display(), until)
+            return execute(
+                self.config, run, self.table, session, display or default_display(), until
+            )
 
 
 def session_for_sweeps(
@@ -141,7 +144,7 @@ def resume(
         data: The rows, if the run was started with a DataFrame.
         address: Of a Ray cluster; None starts Ray on this machine.
         cpus: CPUs for Ray on this machine; None takes all.
-        display: Shows the progress; None shows nothing.
+        display: Shows the progress; None shows it in a notebook, and nowhere else.
         until: The last stage to do; None does all.
 
     Raises:
@@ -151,7 +154,7 @@ def resume(
     """
     run, config, table = reopen(root, data)
     with session_for_sweeps(address, cpus) as session:
-        return execute(config, run, table, session, display or Display(), until)
+        return execute(config, run, table, session, display or default_display(), until)
 
 
 def reopen(

@@ -309,7 +309,7 @@ class TestOutput:
 
 
 class TestOtherCommands:
-    @pytest.mark.parametrize("command", ["resume", "leaderboard", "report"])
+    @pytest.mark.parametrize("command", ["resume", "leaderboard", "report", "compare"])
     @pytest.mark.parametrize("root", ["empty", "none", "table.csv"])
     def test_folder_that_is_no_run(self, shell: Shell, command: str, root: str) -> None:
         (shell.folder / "empty").mkdir()
@@ -338,6 +338,11 @@ class TestOtherCommands:
         (shell.folder / "run").mkdir()
         shell.write("{}", "run/sweep.yaml")
         assert shell.call("leaderboard", shell.folder / "run").exit_code == 0
+        assert shell.call("leaderboard", shell.folder / "run", "--csv").exit_code == 0
+        both = shell.call("leaderboard", shell.folder / "run", "--csv", "--json")
+        assert "exclude each other" in sentence(both)
+        nothing = shell.call("show", shell.folder / "run", "smote-999")
+        assert "has no trial 'smote-999'; did you mean 'smote-" in sentence(nothing)
 
     def test_run_with_a_broken_sweep_file(self, shell: Shell) -> None:
         (shell.folder / "run").mkdir()

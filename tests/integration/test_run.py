@@ -4,12 +4,15 @@ import json
 import shutil
 import subprocess
 import sys
+from io import StringIO
 
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from evensweep import load_run
+from evensweep.cli import app
 from evensweep.datasets.table import load_table
 from evensweep.results.metrics import classification_metrics
 from evensweep.search.config import SweepConfig
@@ -132,6 +135,34 @@ def test_the_leaderboard_is_sorted_and_knows_the_folds(finished: Run) -> None:
     board = finished.leaderboard()
     assert board["val_loss"].is_monotonic_increasing
     assert board["cv_val_loss"].notna().sum() == 4
+
+
+def test_a_run_is_looked_at_from_the_command_line(finished: Run) -> None:
+    def call(*arguments: object) -> str:
+        done = CliRunner().invoke(app, [*map(str, arguments)])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    root, board = finished.directory.root, finished.leaderboard()
+    rows = json.loads(call("leaderboard", root, "--json", "--where", "view=smote"))
+    assert [row["trial"] for row in rows] == board["trial"][board["view"] == "smote"].tolist()
+    assert rows[0]["val_loss"] == board["val_loss"][board["view"] == "smote"].iloc[0]
+    written = pd.read_csv(StringIO(call("leaderboard", root, "--csv", "--sort", "epochs")))
+    assert sorted(written["trial"]) == sorted(board["trial"])
+    assert written["epochs"].is_monotonic_increasing
+    assert f"{2} of {len(board)} trials" in call("leaderboard", root, "--limit", "2")
+
+    member = finished.summary["ensemble"]["members"][0]
+    trial = json.loads(call("show", root, member["trial"], "--json"))
+    assert trial["weight"] == member["weight"]
+    assert len(trial["history"]) == trial["epochs"]
+    assert len(trial["folds"]) == 3
+    assert member["trial"] in call("show", root, member["trial"])
+
+    content = json.loads(call("compare", root, root, "--json"))
+    assert content["settings"] == {}
+    assert content["runs"][1]["differences"]["roc_auc"]["value"] == 0
+    assert "Runs side by side" in call("compare", root, root)
 
 
 def test_the_same_seed_gives_the_same_run(finished: Run, small_config: SweepConfig) -> None:

@@ -12,6 +12,7 @@ from evensweep.results.metrics import (
     accuracy,
     bootstrap_intervals,
     classification_metrics,
+    difference_intervals,
     log_loss,
     log_losses,
 )
@@ -136,6 +137,20 @@ class TestBootstrap:
         for name, (low, high) in intervals.items():
             assert low < figures[name] < high
             assert high - low < 0.3
+
+    def test_differences_of_models_vary_less_than_their_figures(self) -> None:
+        y, p = self.rows()
+        worse = p + 0.02 * np.random.default_rng(0).normal(size=len(p))
+        worse = np.clip(worse, 0.01, 0.99)
+        gaps = difference_intervals(y, [p, worse], [0.5, 0.5], seed=0)
+        alone = bootstrap_intervals(y, worse, 0.5, seed=0)
+        first, second = (classification_metrics(y, q, 0.5) for q in (p, worse))
+        for name in ("log_loss", "brier", "roc_auc"):
+            low, high = gaps[name]
+            assert low < second[name] - first[name] < high
+            assert high - low < (alone[name][1] - alone[name][0]) / 2
+        back = difference_intervals(y, [worse, p], [0.5, 0.5], seed=0)
+        np.testing.assert_allclose(back["log_loss"], [-b for b in gaps["log_loss"][::-1]])
 
     def test_width_is_that_of_the_binomial_for_accuracy(self) -> None:
         # 100 rows a class, nine tenths right: ±1.96 √(0.9 · 0.1 / 200) = ±0.0416.

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from rich.console import Console, RenderableType
 
@@ -14,7 +13,6 @@ from evensweep.results.tables import (
     answer,
     closing,
     config_text,
-    leaderboard_table,
     members_table,
     protocol_warning,
     ranking_note,
@@ -157,23 +155,6 @@ def test_closing_says_how_to_go_on(tmp_path: Path) -> None:
     assert "evensweep predict runs/r TABLE -o scores.csv" in text
     assert "runs/r/report.html" in text
     assert answer(SUMMARY)[:40] in text
-
-
-def test_leaderboard_keeps_the_order_and_shows_errors() -> None:
-    row = {"view": "smote", "stage": "search", "status": "completed", "epochs": 9}
-    frame = pd.DataFrame(
-        [
-            {**row, "trial": "a", "val_loss": 0.2, "cv_val_loss": 0.21, "error": None, **CONFIG},
-            {**row, "trial": "b", "val_loss": 0.3, "cv_val_loss": None, "error": None, **CONFIG},
-            {**row, "trial": "c", "val_loss": None, "cv_val_loss": None, "error": "OOM", **CONFIG},
-        ]
-    )
-    table = lines(leaderboard_table(frame, limit=3))
-    assert "3 of 3 trials" in table[0]
-    assert line_of(table, "a").split()[:5] == ["a", "completed", "9", "0.2000", "0.2100"]
-    assert line_of(table, "b").split()[:5] == ["b", "completed", "9", "0.3000", "–"]
-    assert line_of(table, "c").split()[3:] == ["–", "–", "OOM"]
-    assert "2 of 3 trials" in lines(leaderboard_table(frame, limit=2))[0]
 
 
 def test_configuration_in_words_leaves_out_what_is_zero() -> None:

@@ -1,0 +1,184 @@
+"""Several runs side by side: what was set differently, and how much better which one is."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import yaml
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from .files import read_json, read_parquet
+from .metrics import INTERVAL_METRICS, difference_intervals
+from .report_tables import TEST_METRICS
+from .run_directory import RunDirectory
+from .tables import bare_table, four_decimals, titled
+
+_NO_SETTINGS = {"name", "storage", "module_folder"}
+"""Keys of a sweep that say where it runs, and not what it does."""
+
+
+def compute_comparison(runs: Sequence[RunDirectory]) -> dict[str, Any]:
+    """Runs side by side, as far as each is.
+
+    Args:
+        runs: At least one; the first is what the others are compared with.
+
+    Returns:
+        ``runs`` has a mapping a run: run, status, protocol, table, rows, seconds, trials, epochs,
+        ``best_val_loss`` of each view, ``oof_log_loss`` and ``oof_roc_auc`` of the ensemble,
+        ``test`` (figures with ``ci95``) and ``differences``: its test figures minus the first
+        run's, each with ``value`` and ``ci95``, or None where the two were not tested on the same
+        rows. ``settings`` has every key of the sweep files in which the runs differ, with each
+        run's value.
+    """
+    summaries = [read_json(run.summary) for run in runs]
+    sweeps = [_settings(run) for run in runs]
+    keys = dict.fromkeys(key for sweep in sweeps for key in sweep)
+    settings = {key: [sweep.get(key) for sweep in sweeps] for key in keys}
+    return {
+        "runs": [
+            _line(summary) | {"differences": _differences(runs[0], run) if number else None}
+            for number, (run, summary) in enumerate(zip(runs, summaries, strict=True))
+        ],
+        "settings": {
+            key: values for key, values in settings.items() if any(v != values[0] for v in values)
+        },
+    }
+
+
+def comparison_table(content: dict[str, Any]) -> RenderableType:
+    """What :func:`compute_comparison` gives, for a terminal."""
+    runs = content["runs"]
+    parts: list[RenderableType] = [titled("Runs side by side", _figures(runs))]
+    differing = [run for run in runs if run["differences"]]
+    if differing:
+        table = bare_table()
+        table.add_column("")
+        for run in differing:
+            table.add_column(f"  {run['run']}", justify="right", overflow="fold")
+        for metric, (title, _, _) in TEST_METRICS.items():
+            cells = []
+            for run in differing:
+                gap = run["differences"][metric]
+                low, high = gap["ci95"]
+                sure = not low <= 0 <= high
+                text = f"{gap['value']:+.4f}  {low:+.4f} to {high:+.4f}"
+                cells.append(Text(text, style="bold" if sure else ""))
+            table.add_row(title, *cells)
+        title = f"Test figures minus those of {runs[0]['run']}, with 95% intervals"
+        parts += [titled(title, table), Text("bold: the interval leaves out 0\n", style="dim")]
+    apart = [run["run"] for run in runs[1:] if run["test"] and not run["differences"]]
+    if apart and runs[0]["test"]:
+        parts.append(
+            Text(
+                f"{', '.join(apart)}: tested on other rows than {runs[0]['run']}, so that test "
+                "figures differ by chance as well; give runs the same table and seed\n",
+                style="yellow",
+            )
+        )
+    if content["settings"]:
+        table = bare_table()
+        table.add_column("", overflow="fold")
+        for run in runs:
+            table.add_column(f"  {run['run']}", overflow="fold")
+        for key, values in content["settings"].items():
+            table.add_row(key, *(Padding(Text(_words(value)), (0, 0, 0, 2)) for value in values))
+        parts.append(titled("Settings that differ", table))
+    return Group(*parts)
+
+
+def _figures(runs: Sequence[dict[str, Any]]) -> RenderableType:
+    table = bare_table()
+    table.add_column("")
+    for run in runs:
+        table.add_column(f"  {run['run']}", justify="right", overflow="fold")
+
+    def row(title: str, *cells: str) -> None:
+        table.add_row(title, *(f"  {cell}" for cell in cells))
+
+    row("status", *(run["status"] for run in runs))
+    row("table", *(run["table"] or "–" for run in runs))
+    row("rows", *("–" if run["rows"] is None else f"{run['rows']:,}" for run in runs))
+    row("protocol", *(run["protocol"] for run in runs))
+    row("trials", *("–" if run["trials"] is None else f"{run['trials']:,}" for run in runs))
+    row("epochs", *("–" if run["epochs"] is None else f"{run['epochs']:,}" for run in runs))
+    row("minutes", *(f"{run['seconds'] / 60:.1f}" for run in runs))
+    for view in dict.fromkeys(view for run in runs for view in run["best_val_loss"]):
+        losses = (run["best_val_loss"].get(view) for run in runs)
+        row(f"best validation loss, {view}", *map(four_decimals, losses))
+    row("ensemble, log loss out of fold", *(four_decimals(run["oof_log_loss"]) for run in runs))
+    row("ensemble, ROC-AUC out of fold", *(four_decimals(run["oof_roc_auc"]) for run in runs))
+    for metric, (title, _, _) in TEST_METRICS.items():
+        figures = [(run["test"] or {}).get(metric) for run in runs]
+        row(f"test: {title}", *map(four_decimals, figures))
+    return table
+
+
+def _line(summary: dict[str, Any]) -> dict[str, Any]:
+    dataset, search = summary.get("dataset", {}), summary.get("search", {})
+    ensemble = summary.get("ensemble", {})
+    return {
+        "run": summary["run"],
+        "status": summary["status"],
+        "protocol": summary["protocol"],
+        "table": dataset.get("name"),
+        "rows": dataset.get("rows"),
+        "seconds": summary["seconds"],
+        "trials": search.get("trials"),
+        "epochs": search.get("epochs"),
+        "best_val_loss": {
+            view: figures["best_val_loss"] for view, figures in summary.get("views", {}).items()
+        },
+        "oof_log_loss": ensemble.get("oof_log_loss"),
+        "oof_roc_auc": ensemble.get("oof_roc_auc"),
+        "test": summary.get("test"),
+    }
+
+
+def _differences(first: RunDirectory, other: RunDirectory) -> dict[str, Any] | None:
+    if not (first.test_predictions.exists() and other.test_predictions.exists()):
+        return None
+    if read_json(first.dataset)["fingerprint"] != read_json(other.dataset)["fingerprint"]:
+        return None
+    frames = [read_parquet(run.test_predictions) for run in (first, other)]
+    keys = [frame[["row", "target", *({"view"} & set(frame))]] for frame in frames]
+    if not keys[0].equals(keys[1]):
+        return None
+    tests = [read_json(run.summary)["test"] for run in (first, other)]
+    intervals = difference_intervals(
+        frames[0]["target"].to_numpy(np.int64),
+        [frame["ensemble"].to_numpy(np.float64) for frame in frames],
+        [test["threshold"] for test in tests],
+        seed=0,
+    )
+    return {
+        metric: {"value": tests[1][metric] - tests[0][metric], "ci95": intervals[metric]}
+        for metric in INTERVAL_METRICS
+    }
+
+
+def _settings(run: RunDirectory) -> dict[str, Any]:
+    """Values of a sweep file by dotted keys, such as ``search.trials``; lists are values."""
+
+    def flat(mapping: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, value in mapping.items():
+            # A hyperparameter's domain is one value.
+            if isinstance(value, Mapping) and prefix != "space.":
+                values |= flat(value, f"{prefix}{key}.")
+            else:
+                values[f"{prefix}{key}"] = value
+        return values
+
+    sweep = yaml.safe_load(run.sweep.read_text(encoding="utf-8"))
+    return flat({key: value for key, value in sweep.items() if key not in _NO_SETTINGS}, "")
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, dict | list):
+        return yaml.safe_dump(value, default_flow_style=True, width=1000).strip()
+    return str(value)
