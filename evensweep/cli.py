@@ -49,6 +49,10 @@ Until = Annotated[
     StageName | None,
     typer.Option(help="The last stage to do; resume goes on from there. Default: all of them."),
 ]
+TensorBoard = Annotated[
+    bool,
+    typer.Option("--tensorboard", help="Write event files: epoch curves and hyperparameters."),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -79,6 +83,7 @@ def run(
         str | None, typer.Option(help="The run's name. Default: the sweep's, and the time.")
     ] = None,
     until: Until = None,
+    tensorboard: TensorBoard = False,
     address: Address = None,
     cpus: Cpus = None,
 ) -> None:
@@ -96,19 +101,23 @@ def run(
         from .search.sweep import create
 
         directory = create(config, name)
-        run_sweep(directory.root, config, read, directory, until, address, cpus)
+        run_sweep(directory.root, config, read, directory, until, tensorboard, address, cpus)
 
 
 @app.command()
 def resume(
-    run_dir: RunDir, until: Until = None, address: Address = None, cpus: Cpus = None
+    run_dir: RunDir,
+    until: Until = None,
+    tensorboard: TensorBoard = False,
+    address: Address = None,
+    cpus: Cpus = None,
 ) -> None:
     """Continues a run from its first stage that is not complete."""
     with clear_errors():
         from .search.sweep import reopen
 
         directory, config, table = reopen(run_dir)
-        run_sweep(run_dir, config, table, directory, until, address, cpus)
+        run_sweep(run_dir, config, table, directory, until, tensorboard, address, cpus)
 
 
 app.add_typer(browsing)

@@ -75,6 +75,7 @@ def run_sweep(
     table: Any,
     directory: Any,
     until: StageName | None,
+    tensorboard: bool,
     address: str | None,
     cpus: int | None,
 ) -> None:
@@ -107,7 +108,9 @@ def run_sweep(
         if session.dashboard:
             console.print(f"  Ray dashboard: {session.dashboard}", style="dim")
         with display_for(console) as display:
-            finished = execute(config, directory, table, session, display, until)
+            finished = execute(config, directory, table, session, display, until, tensorboard)
+    if tensorboard:
+        console.print(f"TensorBoard: tensorboard --logdir {shown / 'tensorboard'}", soft_wrap=True)
     if finished.summary["status"] != "complete":
         console.print(f"done up to {until}; go on with: {resume}", soft_wrap=True)
         return

@@ -35,6 +35,7 @@ class RunDirectory:
         self.tune = root / "tune"
         self.search_records = self.tune / "records.jsonl"
         self.states = self.tune / "states"
+        self.tensorboard = root / "tensorboard"
         self.log = root / "run.log"
         self.lock = root / ".lock"
 

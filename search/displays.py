@@ -74,7 +74,7 @@ class _Drawing(Display):
         return Group(*parts)
 
     def _search(self, record: SearchRecord) -> list[RenderableType]:
-        table = Table(box=None, padding=(0, 1), header_style="dim")
+        table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
         table.add_column("view", no_wrap=True)
         headings = (
             "waiting",

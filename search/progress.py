@@ -47,11 +47,43 @@ class Display:
         """A fold training is done."""
 
 
+class Together(Display):
+    """Tells several displays."""
+
+    def __init__(self, *displays: Display) -> None:
+        self._displays = displays
+
+    def stage(self, title: str) -> None:
+        """See :class:`Display`."""
+        for display in self._displays:
+            display.stage(title)
+
+    def search(self, record: SearchRecord, views: Sequence[str]) -> None:
+        """See :class:`Display`."""
+        for display in self._displays:
+            display.search(record, views)
+
+    def refresh(self) -> None:
+        """See :class:`Display`."""
+        for display in self._displays:
+            display.refresh()
+
+    def folds(self, total: int) -> None:
+        """See :class:`Display`."""
+        for display in self._displays:
+            display.folds(total)
+
+    def fold_done(self, figures: FoldFigures) -> None:
+        """See :class:`Display`."""
+        for display in self._displays:
+            display.fold_done(figures)
+
+
 class ViewStatus:
     """How far a view's search is, computed from the record.
 
     Attributes:
-        waiting, running, paused, done, failed: Trials of each kind; the failed are done, too.
+        waiting, running, paused, done, failed: Trials of each kind.
         total: Trials altogether.
         epochs: Trained so far.
         best: The trial with the best loss so far.
@@ -64,8 +96,8 @@ class ViewStatus:
         self.waiting = sum(t.status == "waiting" for t in trials)
         self.running = sum(t.status == "running" for t in trials)
         self.paused = sum(t.status == "paused" for t in trials)
-        self.done = sum(t.finished for t in trials)
         self.failed = sum(t.status == "failed" for t in trials)
+        self.done = sum(t.finished for t in trials) - self.failed
         self.epochs = sum(t.epochs for t in trials)
         best = best_trials(trials, view, 1)
         self.best: TrialRecord | None = best[0] if best else None
@@ -91,7 +123,7 @@ class ViewStatus:
     @property
     def left_text(self) -> str:
         """Time left, such as ``1:05``."""
-        if self.done == self.total:
+        if self.done + self.failed == self.total:
             return "done"
         if self.seconds_left is None:
             return "–"

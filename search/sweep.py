@@ -23,7 +23,7 @@ from ..results.run_directory import RunDirectory
 from .config import RUN_NAME, SweepConfig
 from .displays import default_display
 from .intake import read_table
-from .progress import Display
+from .progress import Display, Together
 from .run import Run
 from .stage import StageName
 
@@ -67,6 +67,7 @@ class Sweep:
         cpus: int | None = None,
         display: Display | None = None,
         until: StageName | None = None,
+        tensorboard: bool = False,
     ) -> Run:
         """Runs every stage, and returns the finished run.
 
@@ -76,6 +77,7 @@ class Sweep:
             cpus: CPUs for Ray on this machine; None takes all.
             display: Shows the progress; None shows it in a notebook, and nowhere else.
             until: The last stage to do; None does all.
+            tensorboard: Whether to write the search's event files for TensorBoard, as it goes.
 
         Raises:
             InputError: The run directory can't be made.
@@ -136,6 +138,7 @@ def resume(
     cpus: int | None = None,
     display: Display | None = None,
     until: StageName | None = None,
+    tensorboard: bool = False,
 ) -> Run:
     """Continues a run from its first stage that is not complete.
 
@@ -146,6 +149,7 @@ def resume(
         cpus: CPUs for Ray on this machine; None takes all.
         display: Shows the progress; None shows it in a notebook, and nowhere else.
         until: The last stage to do; None does all.
+        tensorboard: As for :meth:`Sweep.run`; of a search that is complete they are written, too.
 
     Raises:
         InputError: There is no run, its table has changed, or its builder's module is gone.
@@ -154,7 +158,8 @@ def resume(
     """
     run, config, table = reopen(root, data)
     with session_for_sweeps(address, cpus) as session:
-        return execute(config, run, table, session, display or default_display(), until)
+        shown = display or default_display()
+        return execute(config, run, table, session, shown, until, tensorboard)
 
 
 def reopen(
@@ -185,17 +190,25 @@ def execute(
     session: Session,
     display: Display,
     until: StageName | None = None,
+    tensorboard: bool = False,
 ) -> Run:
     """Does the stages of a run that are not complete, inside an open Ray session."""
     from ..results.summary import write_summary
+    from .event_files import EventFiles, write_finished
+    from .gauges import SearchGauges
     from .stages import Stages
 
     with _alone(run), _log_file(run.log):
         if not run.environment.exists():
             write_json(run.environment, _environment(config, session.cpus))
         write_summary(run, "running")
+        displays = [display, SearchGauges(run.name)]
+        if tensorboard:
+            displays.append(EventFiles(run.tensorboard))
+            if run.trials.exists():
+                write_finished(run)
         try:
-            Stages(config, run, table, display).execute(until)
+            Stages(config, run, table, Together(*displays)).execute(until)
         except Exception as error:
             log.exception("the run failed")
             with suppress(OSError, InputError):  # a full disk, or one that has gone

@@ -57,8 +57,8 @@ def test_every_trial_is_counted_once(record: SearchRecord) -> None:
     first = next(iter(record.trials.values())).view
     status = ViewStatus(record, first, started=0.0)
     counts = (status.waiting, status.running, status.paused, status.done, status.failed)
-    assert sum(counts[:4]) == status.total == 6
-    assert counts == (1, 1, 1, 3, 1)
+    assert sum(counts) == status.total == 6
+    assert counts == (1, 1, 1, 2, 1)
     assert status.epochs == 50
     assert status.best_text.startswith("0.2500 (2×")
 
@@ -91,7 +91,7 @@ def test_a_terminal_shows_a_line_a_view_within_80_columns(record: SearchRecord) 
         "left",
     ]  # fmt: skip
     assert [line.split()[0] for line in lines[2:4]] == views(record)
-    assert lines[2].split()[1:6] == ["1", "1", "1", "3", "1"]
+    assert lines[2].split()[1:6] == ["1", "1", "1", "2", "1"]
     assert "0.2500 (2×64 relu)" in lines[2]
     assert lines[4].strip() == "50 epochs"
 
@@ -118,7 +118,7 @@ def test_a_log_gets_plain_lines_now_and_then(
         display.refresh()
     assert text(console).splitlines() == [
         "Searching …",
-        f"  {views(record)[0]}: 1 trials waiting, 1 running, 1 paused, 3 done, 1 failed; "
+        f"  {views(record)[0]}: 1 trials waiting, 1 running, 1 paused, 2 done, 1 failed; "
         "best loss 0.2500 (2×64 relu); time left 0:08",
         "  50 epochs",
     ]
