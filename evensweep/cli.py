@@ -54,6 +54,11 @@ TensorBoard = Annotated[
     typer.Option("--tensorboard", help="Write event files: epoch curves and hyperparameters."),
 ]
 
+MLflow = Annotated[
+    str | None,
+    typer.Option(metavar="URI", help="An MLflow server that gets the run when it ends."),
+]
+
 
 @app.callback(invoke_without_command=True)
 def _root(
@@ -84,6 +89,7 @@ def run(
     ] = None,
     until: Until = None,
     tensorboard: TensorBoard = False,
+    mlflow: MLflow = None,
     address: Address = None,
     cpus: Cpus = None,
 ) -> None:
@@ -99,9 +105,12 @@ def run(
 
         read = read_table(config)
         from .search.sweep import create
+        from .search.tracking import Tracking
 
+        tracking = Tracking(tensorboard, mlflow)
+        tracking.check()
         directory = create(config, name)
-        run_sweep(directory.root, config, read, directory, until, tensorboard, address, cpus)
+        run_sweep(directory.root, config, read, directory, until, tracking, address, cpus)
 
 
 @app.command()
@@ -109,15 +118,19 @@ def resume(
     run_dir: RunDir,
     until: Until = None,
     tensorboard: TensorBoard = False,
+    mlflow: MLflow = None,
     address: Address = None,
     cpus: Cpus = None,
 ) -> None:
     """Continues a run from its first stage that is not complete."""
     with clear_errors():
         from .search.sweep import reopen
+        from .search.tracking import Tracking
 
+        tracking = Tracking(tensorboard, mlflow)
+        tracking.check()
         directory, config, table = reopen(run_dir)
-        run_sweep(run_dir, config, table, directory, until, tensorboard, address, cpus)
+        run_sweep(run_dir, config, table, directory, until, tracking, address, cpus)
 
 
 app.add_typer(browsing)

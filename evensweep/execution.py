@@ -75,7 +75,7 @@ def run_sweep(
     table: Any,
     directory: Any,
     until: StageName | None,
-    tensorboard: bool,
+    tracking: Any,
     address: str | None,
     cpus: int | None,
 ) -> None:
@@ -108,8 +108,8 @@ def run_sweep(
         if session.dashboard:
             console.print(f"  Ray dashboard: {session.dashboard}", style="dim")
         with display_for(console) as display:
-            finished = execute(config, directory, table, session, display, until, tensorboard)
-    if tensorboard:
+            finished = execute(config, directory, table, session, display, until, tracking)
+    if tracking.tensorboard:
         console.print(f"TensorBoard: tensorboard --logdir {shown / 'tensorboard'}", soft_wrap=True)
     if finished.summary["status"] != "complete":
         console.print(f"done up to {until}; go on with: {resume}", soft_wrap=True)

@@ -34,8 +34,8 @@ def compute_comparison(runs: Sequence[RunDirectory]) -> dict[str, Any]:
         run's value.
     """
     summaries = [read_json(run.summary) for run in runs]
-    sweeps = [_settings(run) for run in runs]
-    keys = dict.fromkeys(key for sweep in sweeps for key in sweep)
+    sweeps = [settings_of(run) for run in runs]
+    keys = dict.fromkeys(key for sweep in sweeps for key in sweep if key not in _NO_SETTINGS)
     settings = {key: [sweep.get(key) for sweep in sweeps] for key in keys}
     return {
         "runs": [
@@ -46,6 +46,22 @@ def compute_comparison(runs: Sequence[RunDirectory]) -> dict[str, Any]:
             key: values for key, values in settings.items() if any(v != values[0] for v in values)
         },
     }
+
+
+def settings_of(run: RunDirectory) -> dict[str, Any]:
+    """Values of a sweep file by dotted keys, such as ``search.trials``; lists are values."""
+
+    def flat(mapping: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, value in mapping.items():
+            # A hyperparameter's domain is one value.
+            if isinstance(value, Mapping) and prefix != "space.":
+                values |= flat(value, f"{prefix}{key}.")
+            else:
+                values[f"{prefix}{key}"] = value
+        return values
+
+    return flat(yaml.safe_load(run.sweep.read_text(encoding="utf-8")), "")
 
 
 def comparison_table(content: dict[str, Any]) -> RenderableType:
@@ -157,23 +173,6 @@ def _differences(first: RunDirectory, other: RunDirectory) -> dict[str, Any] | N
         metric: {"value": tests[1][metric] - tests[0][metric], "ci95": intervals[metric]}
         for metric in INTERVAL_METRICS
     }
-
-
-def _settings(run: RunDirectory) -> dict[str, Any]:
-    """Values of a sweep file by dotted keys, such as ``search.trials``; lists are values."""
-
-    def flat(mapping: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for key, value in mapping.items():
-            # A hyperparameter's domain is one value.
-            if isinstance(value, Mapping) and prefix != "space.":
-                values |= flat(value, f"{prefix}{key}.")
-            else:
-                values[f"{prefix}{key}"] = value
-        return values
-
-    sweep = yaml.safe_load(run.sweep.read_text(encoding="utf-8"))
-    return flat({key: value for key, value in sweep.items() if key not in _NO_SETTINGS}, "")
 
 
 def _words(value: Any) -> str:

@@ -26,6 +26,7 @@ from .intake import read_table
 from .progress import Display, Together
 from .run import Run
 from .stage import StageName
+from .tracking import Tracking
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Sweep:
         display: Display | None = None,
         until: StageName | None = None,
         tensorboard: bool = False,
+        mlflow: str | None = None,
     ) -> Run:
         """Runs every stage, and returns the finished run.
 
@@ -78,12 +80,15 @@ class Sweep:
             display: Shows the progress; None shows it in a notebook, and nowhere else.
             until: The last stage to do; None does all.
             tensorboard: Whether to write the search's event files for TensorBoard, as it goes.
+            mlflow: Address of an MLflow tracking server that gets the run when it ends.
 
         Raises:
-            InputError: The run directory can't be made.
+            InputError: The run directory can't be made, or no MLflow answers.
             SweepError: The sweep can't go on.
             ClusterError: Ray can't be started or reached.
         """
+        tracking = Tracking(tensorboard, mlflow)
+        tracking.check()
         run = create(self.config, name)
         with session_for_sweeps(address, cpus) as session:
             return execute(
@@ -139,6 +144,7 @@ def resume(
     display: Display | None = None,
     until: StageName | None = None,
     tensorboard: bool = False,
+    mlflow: str | None = None,
 ) -> Run:
     """Continues a run from its first stage that is not complete.
 
@@ -150,16 +156,20 @@ def resume(
         display: Shows the progress; None shows it in a notebook, and nowhere else.
         until: The last stage to do; None does all.
         tensorboard: As for :meth:`Sweep.run`; of a search that is complete they are written, too.
+        mlflow: As for :meth:`Sweep.run`; what was logged of the run before is replaced.
 
     Raises:
-        InputError: There is no run, its table has changed, or its builder's module is gone.
+        InputError: There is no run, its table has changed, its builder's module is gone, or no
+            MLflow answers.
         SweepError: The sweep can't go on.
         ClusterError: Ray can't be started or reached.
     """
+    tracking = Tracking(tensorboard, mlflow)
+    tracking.check()
     run, config, table = reopen(root, data)
     with session_for_sweeps(address, cpus) as session:
         shown = display or default_display()
-        return execute(config, run, table, session, shown, until, tensorboard)
+        return execute(config, run, table, session, shown, until, tracking)
 
 
 def reopen(
@@ -190,11 +200,10 @@ def execute(
     session: Session,
     display: Display,
     until: StageName | None = None,
-    tensorboard: bool = False,
+    tracking: Tracking | None = None,
 ) -> Run:
     """Does the stages of a run that are not complete, inside an open Ray session."""
     from ..results.summary import write_summary
-    from .event_files import EventFiles, write_finished
     from .gauges import SearchGauges
     from .stages import Stages
 
@@ -202,11 +211,8 @@ def execute(
         if not run.environment.exists():
             write_json(run.environment, _environment(config, session.cpus))
         write_summary(run, "running")
-        displays = [display, SearchGauges(run.name)]
-        if tensorboard:
-            displays.append(EventFiles(run.tensorboard))
-            if run.trials.exists():
-                write_finished(run)
+        tracking = tracking or Tracking()
+        displays = [display, SearchGauges(run.name), *tracking.displays(run)]
         try:
             Stages(config, run, table, Together(*displays)).execute(until)
         except Exception as error:
@@ -214,6 +220,7 @@ def execute(
             with suppress(OSError, InputError):  # a full disk, or one that has gone
                 write_summary(run, "failed", error=str(error))
             raise
+        tracking.log(run)
     return Run.load(run.root)
 
 

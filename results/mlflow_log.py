@@ -1,0 +1,227 @@
+"""Logs a run to an MLflow tracking server: the sweep as a parent run, its trials as children."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pandas as pd
+
+from ..datasets.errors import InputError
+from .comparison import settings_of
+from .files import read_json, read_parquet
+from .leaderboard import cv_losses
+from .records import HISTORY_COLUMNS, TrialRecord, trials_from_frame
+from .run_directory import RunDirectory
+from .tables import answer
+
+RUN_TAG = "evensweep.run"
+"""Tag of a parent run with the run directory, by which a run that is logged again is replaced."""
+
+_METRICS_A_BATCH, _PARAMS_A_BATCH = 1000, 100
+"""What MLflow takes at once."""
+
+
+def open_client(uri: str) -> Any:
+    """A client of the tracking server, which has answered.
+
+    Args:
+        uri: Such as ``http://HOST:PORT`` or ``sqlite:///mlflow.db``.
+
+    Raises:
+        InputError: MLflow is not installed, or there is no such server.
+    """
+    try:
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+    except ImportError as error:
+        raise InputError(
+            "--mlflow needs MLflow's client; install it with pip install 'evensweep[mlflow]'"
+        ) from error
+    for name in ("mlflow", "alembic"):  # which tell of every table they make
+        logging.getLogger(name).setLevel(logging.WARNING)
+    before = os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+    # A typing error is to be told now, and not after two minutes of trying.
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    except (MlflowException, OSError, ImportError, ValueError) as error:
+        raise InputError(
+            f"no MLflow answers at {_shown(uri)} ({_reason(error, uri)}); give such as "
+            "http://HOST:PORT or sqlite:///mlflow.db"
+        ) from error
+    finally:
+        if before is None:
+            del os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]
+        else:
+            os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = before
+    return client
+
+
+def log_run(run: RunDirectory, uri: str) -> str:
+    """Logs what a run's files say, in place of what an earlier call logged of the same run.
+
+    The parent has the sweep's settings as parameters, the ensemble's and the test's figures, and
+    ``model/``, ``plots/``, the report and the summary as artifacts. A child has its trial's
+    hyperparameters, and its figures epoch by epoch.
+
+    Args:
+        run: The run.
+        uri: Of the tracking server.
+
+    Returns:
+        The parent's run id.
+
+    Raises:
+        InputError: MLflow is not installed, or the server did not take it.
+    """
+    client = open_client(uri)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return _log(client, run, uri)
+    except (MlflowException, OSError) as error:
+        raise InputError(
+            f"MLflow at {_shown(uri)} did not take the run ({_reason(error, uri)}); mend the "
+            "server, and resume the run with --mlflow again"
+        ) from error
+
+
+def _log(client: Any, run: RunDirectory, uri: str) -> str:
+    settings = settings_of(run)
+    summary = read_json(run.summary)
+    experiment = _experiment(client, str(settings["name"]), uri)
+    for old in client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.root}'"):
+        for child in list(_children(client, experiment, old.info.run_id)):
+            client.delete_run(child.info.run_id)
+        client.delete_run(old.info.run_id)
+    tags = {RUN_TAG: str(run.root), "evensweep.status": summary["status"]}
+    if "dataset" in summary:
+        tags["evensweep.fingerprint"] = summary["dataset"]["fingerprint"]
+    if "test" in summary:
+        tags["mlflow.note.content"] = answer(summary)
+    parent = client.create_run(experiment, run_name=run.name, tags=tags).info.run_id
+    _add(client, parent, settings, {0: _headline(summary)})
+    for path in (run.sweep, run.summary, run.report):
+        if path.exists():
+            client.log_artifact(parent, str(path))
+    for folder in (run.model, run.plots):
+        if folder.exists():
+            client.log_artifacts(parent, str(folder), folder.name)
+    if run.trials.exists():
+        _log_trials(client, run, experiment, parent)
+    client.set_terminated(parent)
+    return str(parent)
+
+
+def _log_trials(client: Any, run: RunDirectory, experiment: str, parent: str) -> None:
+    history = dict(list(read_parquet(run.history).groupby("trial")))
+    losses: Mapping[str, float] = {}
+    if run.cross_validation.exists():
+        losses = cv_losses(read_parquet(run.cross_validation))
+    for trial in trials_from_frame(read_parquet(run.trials)):
+        tags = {
+            "mlflow.parentRunId": parent,
+            "view": trial.view,
+            "stage": trial.stage,
+            "status": trial.status,
+        }
+        if trial.error:
+            tags["error"] = trial.error
+        child = client.create_run(experiment, run_name=trial.id, tags=tags).info.run_id
+        figures = _epochs(history.get(trial.id))
+        figures.setdefault(trial.best_epoch, {}).update(_best(trial, losses))
+        _add(client, child, {"view": trial.view, **trial.config}, figures)
+        client.set_terminated(child, "FAILED" if trial.status == "failed" else "FINISHED")
+
+
+def _epochs(history: pd.DataFrame | None) -> dict[int, dict[str, float]]:
+    if history is None:
+        return {}
+    return {
+        int(row["epoch"]): {name: row[name] for name in HISTORY_COLUMNS[1:] if pd.notna(row[name])}
+        for row in history.to_dict("records")
+    }
+
+
+def _best(trial: TrialRecord, losses: Mapping[str, float]) -> dict[str, float]:
+    figures = {
+        "best_val_loss": trial.best_val_loss,
+        "best_val_accuracy": trial.best_val_accuracy,
+        "cv_val_loss": losses.get(trial.id),
+    }
+    return {name: value for name, value in figures.items() if value is not None}
+
+
+def _headline(summary: dict[str, Any]) -> dict[str, float]:
+    """The run's own figures."""
+    figures = {
+        f"test.{name}": value
+        for name, value in summary.get("test", {}).items()
+        if isinstance(value, int | float)
+    }
+    for name in ("oof_log_loss", "oof_roc_auc"):
+        if "ensemble" in summary:
+            figures[f"ensemble.{name}"] = summary["ensemble"][name]
+    for view, of_view in summary.get("views", {}).items():
+        figures[f"best_val_loss.{view}"] = of_view["best_val_loss"]
+    return figures
+
+
+def _add(
+    client: Any,
+    run_id: str,
+    params: Mapping[str, Any],
+    figures: Mapping[int, Mapping[str, float]],
+) -> None:
+    """Logs parameters, and figures by step, in batches as MLflow takes them."""
+    from mlflow.entities import Metric, Param
+
+    now = int(time.time() * 1000)
+    metrics = [
+        Metric(name, float(value), now, step)
+        for step, of_step in figures.items()
+        for name, value in of_step.items()
+    ]
+    for start in range(0, len(metrics), _METRICS_A_BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + _METRICS_A_BATCH])
+    named = [Param(name, str(value)) for name, value in params.items()]
+    for start in range(0, len(named), _PARAMS_A_BATCH):
+        client.log_batch(run_id, params=named[start : start + _PARAMS_A_BATCH])
+
+
+def _experiment(client: Any, name: str, uri: str) -> str:
+    known = client.get_experiment_by_name(name)
+    if known is not None and known.lifecycle_stage == "active":
+        return str(known.experiment_id)
+    location = None
+    if urlsplit(uri).scheme == "sqlite":  # beside the file, and not in the working directory
+        location = (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlartifacts").as_uri()
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def _children(client: Any, experiment: str, parent: str) -> Iterator[Any]:
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment], f"tags.`mlflow.parentRunId` = '{parent}'", page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _reason(error: BaseException, uri: str) -> str:
+    """The error's first line, without the credentials that an address may hold."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line.replace(uri, _shown(uri))
+
+
+def _shown(uri: str) -> str:
+    parts = urlsplit(uri)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
