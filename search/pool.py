@@ -15,6 +15,7 @@ from typing import Any, Protocol, Self
 
 import ray
 from ray import tune
+from ray.tune import ProgressReporter
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -82,6 +83,7 @@ class TrainingPool:
                 name=storage.name,
                 storage_path=str(storage.parent),
                 verbose=0,
+                progress_reporter=_Silence(),
                 callbacks=[_Callback(self._feed)],
                 stop=_Stopper(self._feed),
                 # Retries are the feed's: Tune gives up at once if a worker died between two trials.
@@ -261,6 +263,20 @@ class _Scheduler(FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         goes_on = self._feed.report(_trial_id(trial), result[REPORT])
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+
+
+class _Silence(ProgressReporter):
+    """Reports nothing: in a notebook, Tune's own reporter clears the output of the cell."""
+
+    def setup(self, *_: Any, **__: Any) -> None:
+        """Has nothing to set up."""
+
+    def should_report(self, *_: Any, **__: Any) -> bool:
+        """Never."""
+        return False
+
+    def report(self, *_: Any, **__: Any) -> None:
+        """Is not asked."""
 
 
 class _Callback(tune.Callback):

@@ -77,7 +77,8 @@ class Sweep:
             name: Of the run; None takes the sweep's name and the time.
             address: Of a Ray cluster; None starts Ray on this machine.
             cpus: CPUs for Ray on this machine; None takes all.
-            display: Shows the progress; None shows it in a notebook, and nowhere else.
+            display: Shows the progress, and is entered for that; None shows it in a notebook, and
+                nowhere else.
             until: The last stage to do; None does all.
             tensorboard: Whether to write the search's event files for TensorBoard, as it goes.
             mlflow: Address of an MLflow tracking server that gets the run when it ends.
@@ -90,10 +91,8 @@ class Sweep:
         tracking = Tracking(tensorboard, mlflow)
         tracking.check()
         run = create(self.config, name)
-        with session_for_sweeps(address, cpus) as session:
-            return execute(
-                self.config, run, self.table, session, display or default_display(), until
-            )
+        with session_for_sweeps(address, cpus) as session, display or default_display() as shown:
+            return execute(self.config, run, self.table, session, shown, until, tracking)
 
 
 def session_for_sweeps(
@@ -153,7 +152,8 @@ def resume(
         data: The rows, if the run was started with a DataFrame.
         address: Of a Ray cluster; None starts Ray on this machine.
         cpus: CPUs for Ray on this machine; None takes all.
-        display: Shows the progress; None shows it in a notebook, and nowhere else.
+        display: Shows the progress, and is entered for that; None shows it in a notebook, and
+            nowhere else.
         until: The last stage to do; None does all.
         tensorboard: As for :meth:`Sweep.run`; of a search that is complete they are written, too.
         mlflow: As for :meth:`Sweep.run`; what was logged of the run before is replaced.
@@ -167,8 +167,7 @@ def resume(
     tracking = Tracking(tensorboard, mlflow)
     tracking.check()
     run, config, table = reopen(root, data)
-    with session_for_sweeps(address, cpus) as session:
-        shown = display or default_display()
+    with session_for_sweeps(address, cpus) as session, display or default_display() as shown:
         return execute(config, run, table, session, shown, until, tracking)
 
 
