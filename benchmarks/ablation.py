@@ -23,6 +23,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from evensweep import Sweep, SweepConfig
 from evensweep.datasets.preprocessing import Preprocessor
 from evensweep.presets import preset_paths
+from evensweep.results.files import read_json
 from evensweep.search.config import override, read_yaml
 from evensweep.search.populations import Population, populations_of
 from evensweep.trainables.family import FamilySpec, load_family
@@ -38,6 +39,10 @@ NETWORKS = (
 )
 """Hyperparameters of the three networks, the same for every variant."""
 
+PERIODIC = {"embedding": 0.3}
+
+TABM = {"members": 16, "mini": False}
+
 PLAIN = {"long_tails": False, "indicators": False}
 
 
@@ -46,17 +51,19 @@ class Variant:
     """The multilayer perceptron with one part changed.
 
     ``inputs`` is fitted on a fold's preprocessed columns of numbers, ``preprocessing`` are settings
-    of the preprocessor, ``settings`` are for the builder.
+    of the preprocessor, ``settings`` are for the builder. ``copies`` are trained of each network.
     """
 
     builder: str = "perceptron"
     settings: Mapping[str, Any] = field(default_factory=dict)
     inputs: Callable[[], Inputs] | None = None
     preprocessing: Mapping[str, bool] = field(default_factory=dict)
+    copies: int = 1
 
 
 VARIANTS = {
     BASE: Variant(),
+    "three of each network": Variant(copies=3),
     "inputs: standardised only": Variant(preprocessing=PLAIN),
     "inputs: robust, clipped": Variant(inputs=RobustClip, preprocessing=PLAIN),
     "inputs: quantile to normal": Variant(inputs=Quantile),
@@ -64,23 +71,34 @@ VARIANTS = {
     "inputs: piecewise linear, 32 bins": Variant(inputs=lambda: PiecewiseLinear(32)),
     "layer normalisation": Variant(settings={"norm": "LayerNormalization"}),
     "batch normalisation": Variant(settings={"norm": "BatchNormalization"}),
-    "residual blocks": Variant("residual"),
+    "skip connections": Variant(settings={"skips": True}),
+    "residual blocks": Variant("residual", {"norm": True}),
+    "residual blocks, not normalised": Variant("residual", {"norm": False}),
     "label smoothing 0.05": Variant(settings={"label_smoothing": 0.05}),
     "AdamW": Variant(settings={"weight_decay": 0.02}),
     "AdamW, cosine": Variant(settings={"weight_decay": 0.02, "cosine_steps": 20}),
-    "embedding: linear": Variant(settings={"embedding": (4, 0, 0.0)}),
-    "embedding: periodic, scale 0.1": Variant(settings={"embedding": (4, 8, 0.1)}),
-    "embedding: periodic, scale 0.3": Variant(settings={"embedding": (4, 8, 0.3)}),
-    "embedding: periodic, scale 1": Variant(settings={"embedding": (4, 8, 1.0)}),
+    "embedding: linear": Variant(settings={"embedding": "linear"}),
+    "embedding: periodic, scale 0.1": Variant(settings={"embedding": 0.1}),
+    "embedding: periodic, scale 0.3": Variant(settings=PERIODIC),
+    "embedding: periodic, scale 1": Variant(settings={"embedding": 1.0}),
+    "periodic 0.3, skip connections": Variant(settings={**PERIODIC, "skips": True}),
+    "periodic 0.3, residual blocks": Variant("residual", {**PERIODIC, "norm": True}),
+    "periodic 0.3, not normalised": Variant("residual", {**PERIODIC, "norm": False}),
+    "TabM, 16 members": Variant("members", TABM),
+    "TabM, mini": Variant("members", {**TABM, "mini": True}),
+    "TabM, mini, 8 members": Variant("members", {"members": 8, "mini": True}),
+    "periodic 0.3, TabM": Variant("members", {**PERIODIC, **TABM}),
+    "periodic 0.3, TabM, mini": Variant("members", {**PERIODIC, **TABM, "mini": True}),
 }
 """``cosine_steps`` are epochs here, and steps where a builder sees them."""
 
 
 def out_of_fold(population: Population, variant: Variant, batch_size: int, seed: int) -> np.ndarray:
     """Predictions of each network: float64 of shape (n_networks, n_development_rows)."""
+    networks = [*NETWORKS] * variant.copies
     features, y = population.table.features, population.table.target
     family = load_family(FamilySpec(f"candidates:{variant.builder}", str(Path(__file__).parent)))
-    predicted = np.full((len(NETWORKS), len(y)), np.nan)
+    predicted = np.full((len(networks), len(y)), np.nan)
     for number, fold in enumerate(population.folds):
         preprocessor = Preprocessor(**variant.preprocessing).fit(features.iloc[fold.fit])
         X = preprocessor.expand(preprocessor.compact(features))
@@ -97,7 +115,7 @@ def out_of_fold(population: Population, variant: Variant, batch_size: int, seed:
             ResidentRows.place(X[fold.stop], labels[fold.stop]),
             log_odds_shift=0.0,
         )
-        for i, hyperparameters in enumerate(NETWORKS):
+        for i, hyperparameters in enumerate(networks):
             settings = {**hyperparameters, **variant.settings, "batch_size": batch_size}
             if "cosine_steps" in settings:
                 settings["cosine_steps"] *= -(-len(fold.fit) // batch_size)
@@ -113,24 +131,35 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="table; default: the demonstration data")
     parser.add_argument("--preset", default="repeat-customers", help="whose columns and batches")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("ablation.json"))
+    parser.add_argument(
+        "--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("ablation.json"), help="figures; those it has are kept"
+    )
     arguments = parser.parse_args()
 
     raw = read_yaml(preset_paths()[arguments.preset])
     if arguments.data:
         raw["data"]["path"] = str(arguments.data.resolve())
-    rows: list[dict[str, Any]] = []
+    table = arguments.data.name if arguments.data else "demonstration"
+    rows: list[dict[str, Any]] = read_json(arguments.out) if arguments.out.exists() else []
+    done = {(row["table"], row["seed"], row["variant"]) for row in rows}
     for seed in range(arguments.seeds):
         settings = [f"seed={seed}", "cross_validation.folds=5"]
         config = SweepConfig.from_mapping(override(raw, settings), arguments.preset)
         [population] = populations_of(config, Sweep(config).table)
         y = population.table.target[population.split.development]
-        for name, variant in VARIANTS.items():
+        for name in dict.fromkeys([BASE, *arguments.variants]):
+            if (table, seed, name) in done:
+                continue
+            variant = VARIANTS[name]
             predicted = out_of_fold(population, variant, config.training.batch_size, seed)
             average = predicted.mean(axis=0)
             row = {
-                "variant": name,
+                "table": table,
                 "seed": seed,
+                "variant": name,
                 "networks": float(np.mean([log_loss(y, p) for p in predicted])),
                 "log_loss": float(log_loss(y, average)),
                 "roc_auc": float(roc_auc_score(y, average)),
@@ -138,7 +167,7 @@ def main() -> None:
             rows.append(row)
             print(json.dumps(row), flush=True)
             arguments.out.write_text(json.dumps(rows, indent=2))
-    show(rows)
+    show([row for row in rows if row["table"] == table])
 
 
 def show(rows: list[dict[str, Any]]) -> None:
@@ -146,11 +175,11 @@ def show(rows: list[dict[str, Any]]) -> None:
     seeds = len({row["seed"] for row in rows})
     table = Table(title=f"Out-of-fold figures, mean (gap ± standard deviation), {seeds} seeds")
     table.add_column("variant", no_wrap=True)
-    metrics = {"networks": "log loss of one", "log_loss": "of three averaged", "roc_auc": "ROC-AUC"}
+    metrics = {"networks": "log loss of one", "log_loss": "of all averaged", "roc_auc": "ROC-AUC"}
     for title in metrics.values():
         table.add_column(title, justify="right")
     bases = {row["seed"]: row for row in rows if row["variant"] == BASE}
-    for name in VARIANTS:
+    for name in dict.fromkeys(row["variant"] for row in rows):
         mine = [row for row in rows if row["variant"] == name]
         cells = []
         for metric in metrics:

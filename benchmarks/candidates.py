@@ -7,6 +7,9 @@ import numpy as np
 from keras import ops
 from sklearn.preprocessing import QuantileTransformer
 
+from evensweep.trainables.keras_layers import PeriodicEmbedding
+from evensweep.trainables.mlp import UNITS
+
 
 class Inputs(Protocol):
     """A transform of columns of numbers, float64 of shape (n_rows, n_columns), fitted on rows."""
@@ -110,55 +113,84 @@ class LabelSmoothing(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("evensweep_benchmarks")
-class Embedding(keras.layers.Layer):
-    """Every column as a few units of its own: ReLU of a linear map of the column or of its waves.
+class PerMember(keras.layers.Layer):
+    """Factors, or summands, of every unit that are a member's own (TabM; Gorishniy et al. 2025).
 
     Args:
-        size: Units a column.
-        waves: Learned frequencies a column, each a cosine and a sine (Gorishniy et al. 2022); 0
-            maps the column itself.
-        scale: Standard deviation of the initial frequencies.
+        kind: ``signs`` are factors that start as random signs, which is what tells members apart;
+            ``factors`` start as ones, and ``summands`` as zeros.
     """
 
-    def __init__(self, size: int, waves: int, scale: float, **settings: Any) -> None:
+    def __init__(self, kind: str, **settings: Any) -> None:
         super().__init__(**settings)
-        self.size, self.waves, self.scale = size, waves, scale
+        self.kind = kind
 
     def build(self, shape: Any) -> None:
         """Makes the weights."""
-        columns, inner = shape[-1], 2 * self.waves or 1
-        start = keras.initializers.RandomUniform(-(inner**-0.5), inner**-0.5)
-        if self.waves:
-            normal = keras.initializers.RandomNormal(stddev=self.scale)
-            self.frequencies = self.add_weight(shape=(columns, 1, self.waves), initializer=normal)
-        self.kernel = self.add_weight(shape=(columns, inner, self.size), initializer=start)
-        self.bias = self.add_weight(shape=(columns, 1, self.size), initializer=start)
+        seed = keras.random.SeedGenerator()
+
+        def signs(shape: Any, dtype: Any = None) -> Any:
+            return ops.cast(keras.random.randint(shape, 0, 2, seed=seed) * 2 - 1, dtype)
+
+        start: Any = {"signs": signs, "factors": "ones", "summands": "zeros"}[self.kind]
+        self.own = self.add_weight(shape=shape[1:], initializer=start)
 
     def call(self, X: Any) -> Any:
-        """(n_rows, n_columns) to (n_rows, n_columns · size)."""
-        values = ops.transpose(X)[:, :, None]
-        if self.waves:
-            angles = 2 * np.pi * values * self.frequencies
-            values = ops.concatenate([ops.cos(angles), ops.sin(angles)], axis=-1)
-        units = ops.relu(ops.matmul(values, self.kernel) + self.bias)
-        return ops.reshape(ops.transpose(units, (1, 0, 2)), (-1, units.shape[0] * self.size))
+        """Of shape (n_rows, members, units), as it was."""
+        return X + self.own if self.kind == "summands" else X * self.own
 
     def get_config(self) -> dict[str, Any]:
         """For saving."""
-        mine = {"size": self.size, "waves": self.waves, "scale": self.scale}
-        return {**super().get_config(), **mine}
+        return {**super().get_config(), "kind": self.kind}
+
+
+@keras.saving.register_keras_serializable("evensweep_benchmarks")
+class MeanOfMembers(keras.layers.Layer):
+    """Logits of the members' mean probability; in training, of their mean log-probability.
+
+    Members are trained each by itself: on the mean of their cross-entropies. The mean over members
+    of log p is not normalised, as a softmax of it is; the difference is an added loss.
+    """
+
+    def call(self, logits: Any, training: bool = False) -> Any:
+        """(n_rows, members, 2) to (n_rows, 2)."""
+        members = ops.log_softmax(logits)
+        if not training:
+            return ops.logsumexp(members, axis=1)
+        mean = ops.mean(members, axis=1)
+        self.add_loss(-ops.mean(ops.logsumexp(mean, axis=-1)))
+        return mean
+
+
+def _embedded(X: Any, embedding: str | float | None) -> Any:
+    """Columns as they are, by a linear map each, or by waves of the given scale."""
+    if embedding == "linear":
+        uniform = keras.initializers.RandomUniform(-1.0, 1.0)
+        shape = (X.shape[-1], UNITS)
+        layer = keras.layers.EinsumDense(
+            "nc,cu->ncu",
+            shape,
+            activation="relu",
+            bias_axes="cu",
+            kernel_initializer=uniform,
+            bias_initializer=uniform,
+        )
+        return keras.layers.Flatten()(layer(X))
+    return X if embedding is None else PeriodicEmbedding(embedding)(X)
 
 
 def perceptron(config: dict[str, Any], n_features: int) -> keras.Model:
     """Dense layers with dropout, and what ``config`` adds to them."""
-    X = features = keras.Input((n_features,))
-    if "embedding" in config:
-        X = Embedding(*config["embedding"])(X)
-    for _ in range(config["num_layers"]):
+    features = keras.Input((n_features,))
+    X = _embedded(features, config.get("embedding"))
+    for layer in range(config["num_layers"]):
+        before = X
         X = keras.layers.Dense(config["hidden_layer_size"], activation="relu")(X)
         if "norm" in config:
             X = getattr(keras.layers, config["norm"])()(X)
         X = keras.layers.Dropout(config["dropout_rate"])(X)
+        if "skips" in config and layer > 0:
+            X = keras.layers.Add()([before, X])
     X = keras.layers.Dense(2)(X)
     if "label_smoothing" in config:
         X = LabelSmoothing(config["label_smoothing"])(X)
@@ -173,14 +205,39 @@ def perceptron(config: dict[str, Any], n_features: int) -> keras.Model:
 
 
 def residual(config: dict[str, Any], n_features: int) -> keras.Model:
-    """Residual blocks with batch normalisation (the ResNet of Gorishniy et al. 2021)."""
+    """Residual blocks (the ResNet of Gorishniy et al. 2021), with or without normalisation."""
     width = config["hidden_layer_size"]
+
+    def normalised(X: Any) -> Any:
+        return keras.layers.BatchNormalization()(X) if config["norm"] else X
+
     features = keras.Input((n_features,))
-    X = keras.layers.Dense(width)(features)
+    X = keras.layers.Dense(width)(_embedded(features, config.get("embedding")))
     for _ in range(config["num_layers"]):
-        inner = keras.layers.BatchNormalization()(X)
-        inner = keras.layers.Dense(2 * width, activation="relu")(inner)
+        inner = keras.layers.Dense(2 * width, activation="relu")(normalised(X))
         inner = keras.layers.Dropout(config["dropout_rate"])(inner)
         X = keras.layers.Add()([X, keras.layers.Dense(width)(inner)])
-    X = keras.layers.Activation("relu")(keras.layers.BatchNormalization()(X))
+    X = keras.layers.Activation("relu")(normalised(X))
     return keras.Model(features, keras.layers.Dense(2, activation="softmax")(X))
+
+
+def members(config: dict[str, Any], n_features: int) -> keras.Model:
+    """Perceptrons that share most weights (TabM; Gorishniy et al. 2025).
+
+    Members have factors of all layers' inputs and outputs, biases, and an output layer of their
+    own; those of a ``mini`` have factors of the first layer's inputs, and an output layer.
+    """
+    features = keras.Input((n_features,))
+    X = _embedded(features, config.get("embedding"))
+    X = PerMember("signs")(keras.layers.RepeatVector(config["members"])(X))
+    for layer in range(config["num_layers"]):
+        width = config["hidden_layer_size"]
+        if config["mini"]:
+            X = keras.layers.Dense(width)(X)
+        else:
+            X = X if layer == 0 else PerMember("factors")(X)
+            X = PerMember("factors")(keras.layers.Dense(width, use_bias=False)(X))
+            X = PerMember("summands")(X)
+        X = keras.layers.Dropout(config["dropout_rate"])(keras.layers.Activation("relu")(X))
+    heads = keras.layers.EinsumDense("nmi,mio->nmo", (config["members"], 2), bias_axes="mo")
+    return keras.Model(features, keras.layers.Softmax()(MeanOfMembers()(heads(X))))
