@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from .calibration import compute_calibration
 from .curves import (
@@ -19,6 +20,7 @@ from .curves import (
 )
 from .decisions import compute_gains
 from .drawing import new_figure, png_bytes
+from .figure_numbers import points, points_by_model, together
 from .files import read_json, read_parquet
 from .records import TrialRecord
 from .run_directory import RunDirectory
@@ -39,15 +41,17 @@ class Picture:
 
     Attributes:
         section: The report's section that shows it.
-        name: Of its file in ``plots``, without ``.png``.
+        name: Of its files in ``plots``, without ``.png`` and ``.csv``.
         caption: What to see in it, a sentence or two.
         png: The file's content.
+        numbers: What is drawn, a row a point.
     """
 
     section: str
     name: str
     caption: str
     png: bytes
+    numbers: pd.DataFrame
 
     @property
     def data_uri(self) -> str:
@@ -85,13 +89,15 @@ def _test_pictures(run: RunDirectory, summary: dict[str, Any]) -> Iterator[Pictu
     positive_rate = float(y.mean())
     models = {name: frame[name].to_numpy(np.float64) for name in CURVE_MODELS}
 
-    ax = plot_roc({name: compute_roc(y, p) for name, p in models.items()})
+    roc = {name: compute_roc(y, p) for name, p in models.items()}
+    ax = plot_roc(roc)
     yield Picture(
         "test",
         "test-roc",
         "Higher and further left is better. The area is the chance that a positive row stands "
         "above a negative one.",
         png_bytes(ax),
+        points_by_model(roc),
     )
     precision_recall = {name: compute_precision_recall(y, p) for name, p in models.items()}
     ax = plot_precision_recall(precision_recall, positive_rate)
@@ -101,6 +107,7 @@ def _test_pictures(run: RunDirectory, summary: dict[str, Any]) -> Iterator[Pictu
         f"Higher is better. {positive_rate:.1%} of the rows are positive, so a random order has "
         f"that precision.",
         png_bytes(ax),
+        points_by_model(precision_recall),
     )
     gains = {name: compute_gains(y, p) for name, p in models.items()}
     ax = plot_gains(gains, positive_rate)
@@ -111,6 +118,7 @@ def _test_pictures(run: RunDirectory, summary: dict[str, Any]) -> Iterator[Pictu
         f"The tenth of the rows that the ensemble ranks highest holds {found(0.1):.0%} of the "
         f"positives; the highest fifth holds {found(0.2):.0%}.",
         png_bytes(ax),
+        points_by_model(gains),
     )
     bins = {name: compute_calibration(y, p) for name, p in models.items()}
     ax = plot_calibration(bins)
@@ -121,6 +129,7 @@ def _test_pictures(run: RunDirectory, summary: dict[str, Any]) -> Iterator[Pictu
         "too much. Vertical bars: 95% intervals of the ensemble's bins. On average they lie "
         f"{bins['ensemble'].error:.3f} off the line (expected calibration error).",
         png_bytes(ax),
+        points_by_model(bins),
     )
 
 
@@ -143,6 +152,7 @@ def _stage_pictures(summary: dict[str, Any]) -> Iterator[Picture]:
             f"stages-{data.view}",
             f"{caption}.",
             png_bytes(panels[0]),
+            points(data, view=data.view).assign(stage=data.stages),
         )
 
 
@@ -157,6 +167,7 @@ def _search_pictures(
             f"search-{view}",
             f"{view}: a line a trial, ending where its training ended. Lower is better.",
             png_bytes(plot_search(data)),
+            together(points(t, trial=t.trial, stage=t.stage, status=t.status) for t in data.trials),
         )
 
 
@@ -168,6 +179,7 @@ def _fold_picture(run: RunDirectory) -> Picture:
         "A dot a fold, best configuration on top. Where the dots of two configurations overlap "
         "widely, the order of their means says little.",
         png_bytes(plot_folds(data)),
+        together(points(spread, trial=spread.trial, view=spread.view) for spread in data),
     )
 
 
@@ -179,4 +191,5 @@ def _selection_picture(run: RunDirectory) -> Picture:
         f"The loss after each of {len(data.losses)} rounds; the {data.kept} up to the lowest are "
         "kept.",
         png_bytes(plot_selection(data)),
+        points(data).assign(round=np.arange(len(data.losses)) + 1),
     )

@@ -31,7 +31,7 @@ from .tables import (
 
 
 def write_report(run: RunDirectory, summary: dict[str, Any]) -> None:
-    """Writes ``plots/*.png`` and then, as the sign that all is there, ``report.html``.
+    """Writes ``plots/`` and then, as the sign that all is there, ``report.html``.
 
     Stages that are not complete are left out.
 
@@ -45,6 +45,7 @@ def write_report(run: RunDirectory, summary: dict[str, Any]) -> None:
         folder.mkdir()
         for picture in pictures:
             (folder / f"{picture.name}.png").write_bytes(picture.png)
+            picture.numbers.to_csv(folder / f"{picture.name}.csv", index=False)
     write_text(run.report, render(run, summary, trials, pictures))
 
 

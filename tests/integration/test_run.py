@@ -67,6 +67,27 @@ def test_every_file_of_the_layout_is_there(finished: Run) -> None:
     assert not list(run.root.rglob("*.tmp"))
 
 
+def test_every_picture_has_its_numbers_beside_it(finished: Run) -> None:
+    plots, summary = finished.directory.plots, finished.summary
+    numbers = {path.stem: pd.read_csv(path) for path in plots.glob("*.csv")}
+    assert set(numbers) == {path.stem for path in plots.glob("*.png")}
+
+    roc = numbers["test-roc"]
+    figures = {"ensemble": summary["test"], **summary["references"]}
+    for model, curve in roc.groupby("model"):
+        area = np.trapezoid(curve["true_positive_rate"], curve["false_positive_rate"])
+        assert area == pytest.approx(figures[model]["roc_auc"])
+    for view in ("undersampled", "smote"):
+        stages = numbers[f"stages-{view}"].set_index("stage")["val_loss"]
+        assert stages["search"] == pytest.approx(summary["views"][view]["best_val_loss"])
+        searched = numbers[f"search-{view}"]
+        assert searched["val_loss"].min() <= summary["views"][view]["best_val_loss"]
+        assert set(searched["trial"]) == {t.id for t in finished.trials if t.view == view}
+    folds = numbers["cross-validation"].groupby("trial")["losses"]
+    assert (folds.count() == 3).all()
+    assert len(numbers["ensemble-selection"]) == 10
+
+
 def test_the_log_of_a_sound_run_has_its_stages_and_no_warning(finished: Run) -> None:
     lines = finished.directory.log.read_text().splitlines()
     assert [line.split(" INFO ")[1] for line in lines] == [
