@@ -220,6 +220,8 @@ def config_text(config: dict[str, Any]) -> str:
     parts = [f"{short} {config[name]:.2g}" for short, name in rest.items() if config.get(name)]
     if config.get("embedding", "none") != "none":
         parts.append(f"{config['embedding']} {config['embedding_scale']:.2g}")
+    if config.get("members", 1) > 1:
+        parts.append(f"{config['members']:.0f} members")
     return ", ".join([shape, *parts])
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 MANIFEST = "model.json"
 FORMAT = 1
 _CHUNK_ROWS = 65_536
-_NETWORK_VALUES = 2**20
-"""Numbers that a network takes at once; an embedding makes many of each."""
+_NETWORK_VALUES = 2**17
+"""Numbers that a network takes at once; embeddings and members make many of each."""
 
 
 def ensemble_files(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -20,6 +20,24 @@ WAVES, UNITS = 8, 4
 
 Small, since each column has its own.
 """
+
+
+class Structure(NamedTuple):
+    """What a compiled program is made for; everything else about a network enters it as data.
+
+    Attributes:
+        num_layers: Hidden layers.
+        activation: Of the hidden layers.
+        drops: Whether there is dropout; without it a batch has fewer operations.
+        embeds: Whether columns are embedded.
+        shares: Whether there are members that share kernels.
+    """
+
+    num_layers: int
+    activation: str
+    drops: bool
+    embeds: bool
+    shares: bool
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,8 @@ class MLPConfig:
             frequencies (Gorishniy et al. 2022).
         embedding_scale: Standard deviation of a periodic embedding's initial frequencies, in waves
             a standard deviation of the column: the larger, the faster the network can bend.
+        members: Perceptrons that share kernels and average their probabilities (TabM; Gorishniy et
+            al. 2025); 1 is one perceptron. So many times the arithmetic.
     """
 
     num_layers: int = 2
@@ -49,12 +69,13 @@ class MLPConfig:
     batch_size: int = 128
     embedding: str = "none"
     embedding_scale: float = 0.3
+    members: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.num_layers, self.hidden_layer_size, self.batch_size) < 1:
+        if min(self.num_layers, self.hidden_layer_size, self.batch_size, self.members) < 1:
             raise ValueError(
-                "num_layers, hidden_layer_size and batch_size must be at least 1, got "
-                f"{self.num_layers}, {self.hidden_layer_size} and {self.batch_size}"
+                "num_layers, hidden_layer_size, batch_size and members must be at least 1, got "
+                f"{self.num_layers}, {self.hidden_layer_size}, {self.batch_size} and {self.members}"
             )
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {ACTIVATIONS}, got {self.activation!r}")
@@ -73,9 +94,15 @@ class MLPConfig:
             )
 
     @property
-    def embeds(self) -> bool:
-        """Whether columns are embedded."""
-        return self.embedding != "none"
+    def structure(self) -> Structure:
+        """What its program is compiled for."""
+        return Structure(
+            num_layers=self.num_layers,
+            activation=self.activation,
+            drops=self.dropout_rate > 0,
+            embeds=self.embedding != "none",
+            shares=self.members > 1,
+        )
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -91,24 +118,28 @@ def initial_weights(config: MLPConfig, n_features: int, seed: int) -> list[np.nd
     """As Keras' Dense layers start: Glorot-uniform kernels and zero biases.
 
     An embedding starts with normal frequencies; its dense layers are uniform within one over the
-    root of their inputs, as in the paper. Drawn with NumPy, so that a trial costs no Keras model.
+    root of their inputs, as in the paper. Members' factors start as ones, but for those of the
+    first layer's inputs, which are random signs and tell the members apart. Drawn with NumPy, so
+    that a trial costs no Keras model.
 
     Returns:
-        float32 arrays in Keras' order: an embedding's frequencies (n_features, WAVES), kernel
-        (n_features, 2 · WAVES, UNITS) and bias (n_features, UNITS), if there is one; then kernel
-        (n_in, n_out), bias (n_out,), layer by layer; the last pair is the output layer with two
-        units.
+        float32 arrays in Keras' order, layer by layer, in the shapes of :func:`layer_shapes`.
     """
     rng = np.random.default_rng(seed)
-    embedding, *dense = _shapes(config, n_features)
+    embedding, *layers = _shapes(config, n_features)
     weights: list[np.ndarray] = []
     if embedding:
         frequencies, *layer = embedding
         limit = 1 / np.sqrt(2 * WAVES)
         weights.append(rng.normal(0, config.embedding_scale, frequencies))
         weights += [rng.uniform(-limit, limit, shape) for shape in layer]
-    for kernel, bias in dense:
-        limit = np.sqrt(6 / sum(kernel))
+    for number, layer in enumerate(layers):
+        *factors, kernel, bias = layer
+        if factors:
+            inner, outer = factors
+            weights.append(rng.choice([-1.0, 1.0], inner) if number == 0 else np.ones(inner))
+            weights.append(np.ones(outer))
+        limit = np.sqrt(6 / sum(kernel[-2:]))
         weights += [rng.uniform(-limit, limit, kernel), np.zeros(bias)]
     return [array.astype(np.float32) for array in weights]
 
@@ -132,12 +163,34 @@ def periodic_shapes(n_features: Any) -> list[tuple[Any, ...]]:
     return [(n_features, WAVES), (n_features, 2 * WAVES, UNITS), (n_features, UNITS)]
 
 
+def layer_shapes(
+    structure: Structure, n_features: Any, width: Any, members: Any
+) -> list[list[tuple[Any, ...]]]:
+    """Shapes of each layer's weights, in Keras' order; of numbers, or of tensors of one.
+
+    Args:
+        structure: Of the network.
+        n_features: Columns of the feature matrix.
+        width: Units of a hidden layer.
+        members: Perceptrons that share kernels.
+
+    Returns:
+        The embedding's, which may be none. Then kernel (n_in, n_out) and bias (n_out,) of each
+        layer, two units last. With members a hidden layer has factors of its inputs (members, n_in)
+        and outputs (members, n_out) before its kernel, and a bias (members, n_out); the last is
+        (members, n_in, 2) and (members, 2).
+    """
+    embedding = periodic_shapes(n_features) if structure.embeds else []
+    n_inputs = n_features * UNITS if structure.embeds else n_features
+    widths = [n_inputs, *[width] * structure.num_layers]
+    if not structure.shares:
+        return [embedding, *([(a, b), (b,)] for a, b in pairwise([*widths, 2]))]
+    hidden = ([(members, a), (members, b), (a, b), (members, b)] for a, b in pairwise(widths))
+    return [embedding, *hidden, [(members, width, 2), (members, 2)]]
+
+
 def _shapes(config: MLPConfig, n_features: int) -> list[list[tuple[int, ...]]]:
-    """Of each layer's weights: the embedding's, which may be none, then kernels and biases."""
-    embedding = periodic_shapes(n_features) if config.embeds else []
-    n_inputs = n_features * UNITS if config.embeds else n_features
-    widths = [n_inputs, *[config.hidden_layer_size] * config.num_layers, 2]
-    return [embedding, *([(n_in, n_out), (n_out,)] for n_in, n_out in pairwise(widths))]
+    return layer_shapes(config.structure, n_features, config.hidden_layer_size, config.members)
 
 
 def build_keras_model(
@@ -152,22 +205,24 @@ def build_keras_model(
     """
     import keras
 
-    layers: list[keras.Layer] = [keras.Input((n_features,), name="features")]
-    if config.embeds:
-        from .keras_layers import PeriodicEmbedding
+    from .keras_layers import MeanOfMembers, MembersDense, PeriodicEmbedding
 
+    layers: list[keras.Layer] = [keras.Input((n_features,), name="features")]
+    structure = config.structure
+    if structure.embeds:
         layers.append(PeriodicEmbedding(config.embedding_scale))
     for _ in range(config.num_layers):
-        layers.append(
-            keras.layers.Dense(
-                config.hidden_layer_size,
-                activation=config.activation,
-                kernel_regularizer=keras.regularizers.L2(config.l2_strength),
-            )
-        )
-        layers.append(keras.layers.Dropout(config.dropout_rate))
-    layers.append(keras.layers.Dense(2, activation="softmax"))
-    model = keras.Sequential(layers)
+        width, activation, l2 = config.hidden_layer_size, config.activation, config.l2_strength
+        layers += [
+            MembersDense(width, activation, config.members, l2)
+            if structure.shares
+            else keras.layers.Dense(
+                width, activation=activation, kernel_regularizer=keras.regularizers.L2(l2)
+            ),
+            keras.layers.Dropout(config.dropout_rate),
+        ]
+    last = MeanOfMembers() if structure.shares else keras.layers.Dense(2, activation="softmax")
+    model = keras.Sequential([*layers, last])
     if weights is not None:
         model.set_weights(list(weights))
     return model

@@ -38,9 +38,7 @@ class MLPNetwork:
 
     def __init__(self, config: MLPConfig, n_features: int, seed: int) -> None:
         self.config = config
-        self.program = mlp_program(
-            config.num_layers, config.activation, config.dropout_rate > 0, config.embeds
-        )
+        self.program = mlp_program(config.structure)
         self.initial_state = _arrays(
             OptimizerState.start(_flat(initial_weights(config, n_features, seed)))
         )

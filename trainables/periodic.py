@@ -14,8 +14,9 @@ from .mlp import UNITS
 from .runtime import Tensor, tf
 
 PIECE = 2**18
-"""Numbers of rows' columns that are embedded at once, outside of training; each becomes
-2 · WAVES, so that a large table would not fit in memory otherwise."""
+"""Numbers of rows' columns, or of their members' units, that a network takes at once outside of
+training; an embedding makes 2 · WAVES of each, so that a large table would not fit in memory
+otherwise."""
 
 
 class PeriodicWeights(NamedTuple):
@@ -77,10 +78,16 @@ def embed_gradients(embedded: Embedded, weights: PeriodicWeights, delta: Tensor)
     )
 
 
-def in_pieces(forward: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
-    """``forward(X)``, which has one number a row, computed for a piece of the rows at a time."""
-    n_rows, n_features = tf.unstack(tf.shape(X))
-    size = tf.maximum(PIECE // n_features, 1)
+def in_pieces(forward: Callable[[Tensor], Tensor], X: Tensor, numbers: Tensor) -> Tensor:
+    """``forward(X)``, which has one number a row, computed for a piece of the rows at a time.
+
+    Args:
+        forward: Takes rows.
+        X: float32 tensor of shape (n_rows, n_features).
+        numbers: That a row becomes at once.
+    """
+    n_rows = tf.shape(X)[0]
+    size = tf.maximum(PIECE // numbers, 1)
     count = tf.maximum(-(-n_rows // size), 1)
     _, pieces = tf.while_loop(
         lambda number, _: number < count,

@@ -1,9 +1,9 @@
 """The compiled training epoch: one TensorFlow graph call trains an epoch and validates it.
 
-A program is traced once a structure (depth, activation, embedding). Everything else enters as data:
-weights and rows have unknown dimensions, hyperparameters are scalars, so that trials of every
-width, batch size, learning rate, dropout rate and L2 strength share it. Its arithmetic is that of
-``keras.Model.fit`` with Adam and sparse categorical cross-entropy.
+A program is traced once a structure (depth, activation, dropout, embedding, members). Everything
+else enters as data: weights and rows have unknown dimensions, hyperparameters are scalars, so that
+trials of every width, batch size, learning rate, dropout rate and L2 strength share it. Its
+arithmetic is that of ``keras.Model.fit`` with Adam and sparse categorical cross-entropy.
 
 Networks this small are bound by the number of operations in a batch, not by their arithmetic. So
 all weights are one vector, which Adam and the L2 penalty take at once, and the backward pass is
@@ -21,14 +21,15 @@ import numpy as np
 from .dense import dense
 from .dropout import PooledDropout
 from .graph_cache import trace, trace_once
-from .mlp import MLPConfig
+from .members import members_log_odds, members_logits, members_losses
+from .mlp import MLPConfig, Structure
 from .periodic import Embedded, embed, embed_gradients, in_pieces
 from .runtime import EXECUTOR, Tensor, tf
 from .weight_vector import ADAM_BETA_1, ADAM_BETA_2, Layout, Variables
 
 _SOURCE = b"".join(
     Path(__file__).with_name(f"{module}.py").read_bytes()
-    for module in ("program", "dense", "dropout", "periodic", "weight_vector", "mlp")
+    for module in ("program", "dense", "dropout", "members", "periodic", "weight_vector", "mlp")
 )
 """What the traced operations follow from."""
 
@@ -66,6 +67,7 @@ class EpochOutcome(NamedTuple):
     """Figures of one epoch; losses in nats a row.
 
     ``loss`` includes the L2 penalty and is of the view's rows, under dropout, as Keras reports it.
+    Of members it is the mean, and a row counts as right where their losses' mean is below log 2.
     ``val_probabilities`` is the natural-prior probability of the positive class, float32 of shape
     (n_validation_rows,); ``val_loss`` and ``val_accuracy`` are computed from it.
     """
@@ -97,29 +99,23 @@ class OptimizerState:
 
 
 @lru_cache(maxsize=64)
-def mlp_program(num_layers: int, activation: str, drops: bool, embeds: bool) -> "MLPProgram":
+def mlp_program(structure: Structure) -> "MLPProgram":
     """The worker's one program of this structure; traced at its first epoch."""
-    return MLPProgram(num_layers, activation, drops, embeds)
+    return MLPProgram(structure)
 
 
 class MLPProgram:
-    """An epoch of every multilayer perceptron with the same depth and activation.
+    """An epoch of every multilayer perceptron with the same structure.
 
     Holds the variables of one training at a time: :meth:`load` it, run epochs, :meth:`state`.
 
     Args:
-        num_layers: Hidden layers.
-        activation: Of the hidden layers.
-        drops: Whether there is dropout; without it a batch has fewer operations.
-        embeds: Whether columns are embedded.
+        structure: What all of them have in common.
     """
 
-    def __init__(self, num_layers: int, activation: str, drops: bool, embeds: bool) -> None:
-        self.num_layers = num_layers
-        self.activation = activation
-        self.drops = drops
-        self.embeds = embeds
-        self._activation_gradient = _ACTIVATION_GRADIENTS[activation]
+    def __init__(self, structure: Structure) -> None:
+        self.structure = structure
+        self._activation_gradient = _ACTIVATION_GRADIENTS[structure.activation]
         self._weights, self._first, self._second = (
             tf.Variable(tf.zeros([0]), shape=[None], trainable=False) for _ in range(3)
         )
@@ -137,17 +133,17 @@ class MLPProgram:
 
     def _traced(self, kind: str, *weights: Any) -> Any:
         X, y = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.int32)
-        counts, reals = tf.TensorSpec([3], tf.int64), tf.TensorSpec([4], tf.float32)
+        counts, reals = tf.TensorSpec([4], tf.int64), tf.TensorSpec([4], tf.float32)
         handles = [tf.TensorSpec([], tf.resource)] * len(self._handles)
-        name = f"{kind} {self.num_layers} {self.activation} {self.drops} {self.embeds}"
+        name = " ".join(map(str, (kind, *self.structure)))
         signature = (X, y, X, y, counts, reals, *handles, *weights)
         return trace_once(name, _SOURCE, self._train_and_validate, *signature)
 
     @cached_property
     def _predict(self) -> Any:
         weights, X = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
-        width, shift = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)
-        return trace(self._probabilities, weights, X, width, shift)
+        sizes, shift = tf.TensorSpec([2], tf.int32), tf.TensorSpec([], tf.float32)
+        return trace(self._probabilities, weights, X, sizes, shift)
 
     def load(self, state: OptimizerState) -> None:
         """Puts a training's state into the variables."""
@@ -186,7 +182,7 @@ class MLPProgram:
             log_odds_shift: Moves predictions from the training rows' prior to the natural one.
             seed: Of the trial; shuffling and dropout depend on it and on the count of updates only.
         """
-        counts = [config.hidden_layer_size, config.batch_size, seed]
+        counts = [config.hidden_layer_size, config.members, config.batch_size, seed]
         reals = [config.learning_rate, config.dropout_rate, config.l2_strength, log_odds_shift]
         with tf.experimental.function_executor_type(EXECUTOR):  # also when it is traced
             epoch = self._weighted_epoch if train.weights else self._epoch
@@ -217,7 +213,7 @@ class MLPProgram:
         return self._predict(
             tf.constant(weights, tf.float32),
             tf.constant(X, tf.float32),
-            tf.constant(config.hidden_layer_size, tf.int32),
+            tf.constant([config.hidden_layer_size, config.members], tf.int32),
             tf.constant(log_odds_shift, tf.float32),
         ).numpy()
 
@@ -234,12 +230,12 @@ class MLPProgram:
         n_handles = len(self._handles)
         variables = Variables(*others[:n_handles])
         row_weights: Sequence[Tensor] = others[n_handles:]
-        width, batch_size, _ = tf.unstack(tf.cast(counts, tf.int32))
+        width, members, batch_size, _ = tf.unstack(tf.cast(counts, tf.int32))
         seed = counts[-1]  # the one that may need 64 bits
         learning_rate, dropout_rate, l2, shift = tf.unstack(reals)
         n_rows = tf.shape(X)[0]
         n_batches = -(-n_rows // batch_size)
-        layout = self._layout(X, width)
+        layout = Layout.of(self.structure, tf.shape(X)[1], width, members)
         decay = layout.decay(l2)
         updates = variables.read_updates()
         # One generator for shuffling and dropout, keyed by the trial's seed and a counter that the
@@ -247,8 +243,9 @@ class MLPProgram:
         keys = tf.random.stateless_uniform([n_rows], seed=[seed, -1 - updates])
         order = tf.argsort(keys)
         X, y, *row_weights = (tf.gather(part, order) for part in (X, y, *row_weights))
-        if self.drops:
-            shape = (self.num_layers, tf.minimum(batch_size, n_rows), width)
+        if self.structure.drops:
+            largest = tf.minimum(batch_size, n_rows)
+            shape = (self.structure.num_layers, largest * members, width)
             dropout = PooledDropout.draw(shape, n_batches, dropout_rate, [seed, updates])
         # Places in the rows are vectors of one number, as slices take them.
         size, end_of_rows = tf.reshape(batch_size, [1]), tf.reshape(n_rows, [1])
@@ -263,8 +260,11 @@ class MLPProgram:
                 tf.strided_slice(part, start, end, [1]) for part in (X, y, *row_weights)
             )
             weights = variables.read_weights()
-            masks = dropout.masks(number, rows) if self.drops else []
-            batch_losses, gradient = self._backpropagate(
+            masks = dropout.masks(number, rows * members) if self.structure.drops else []
+            losses_and_gradient = (
+                self._differentiate if self.structure.shares else self._backpropagate
+            )
+            batch_losses, gradient = losses_and_gradient(
                 layout, weights, X_batch, y_batch, weights_batch, n, masks
             )
             decay_gradient = decay * weights
@@ -305,25 +305,50 @@ class MLPProgram:
         val_accuracy = tf.reduce_mean(tf.cast(tf.equal(log_odds > 0, positive), tf.float32))
         return tf.stack([loss, accuracy, val_loss, val_accuracy]), tf.sigmoid(log_odds)
 
-    def _probabilities(self, weights: Tensor, X: Tensor, width: Tensor, shift: Tensor) -> Tensor:
-        layout = self._layout(X, width)
+    def _probabilities(self, weights: Tensor, X: Tensor, sizes: Tensor, shift: Tensor) -> Tensor:
+        layout = Layout.of(self.structure, tf.shape(X)[1], *tf.unstack(sizes))
         return tf.sigmoid(self._log_odds(layout, weights, X, shift))
 
-    def _layout(self, X: Tensor, width: Tensor) -> Layout:
-        return Layout.of(self.num_layers, tf.shape(X)[1], width, self.embeds)
-
     def _log_odds(self, layout: Layout, weights: Tensor, X: Tensor, shift: Tensor) -> Tensor:
-        embedding, (*hidden_layers, output_layer) = layout.split(weights)
+        embedding, layers = layout.split(weights)
+        activation = self.structure.activation
+        if self.structure.shares:
+            return in_pieces(
+                lambda X: (
+                    members_log_odds(members_logits(X, embedding, layers, activation)) + shift
+                ),
+                X,
+                tf.maximum(tf.size(layers[-2][-1]), tf.shape(X)[1]),
+            )
+        *hidden_layers, output_layer = layers
 
         def forward(X: Tensor) -> Tensor:
             if embedding:
                 X = embed(X, embedding).output
             for hidden_layer in hidden_layers:
-                X = dense(X, *hidden_layer, self.activation)
+                X = dense(X, *hidden_layer, activation)
             logits = dense(X, *output_layer)
             return logits[:, 1] - logits[:, 0] + shift
 
-        return in_pieces(forward, X) if embedding else forward(X)
+        return in_pieces(forward, X, tf.shape(X)[1]) if embedding else forward(X)
+
+    def _differentiate(
+        self,
+        layout: Layout,
+        weights: Tensor,
+        X: Tensor,
+        y: Tensor,
+        row_weights: Sequence[Tensor],
+        n: Tensor,
+        masks: Sequence[Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """As :meth:`_backpropagate`, of members that share kernels."""
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            logits = members_logits(X, *layout.split(weights), self.structure.activation, masks)
+            losses = members_losses(logits, y)
+            loss = tf.reduce_sum(losses * row_weights[0] if row_weights else losses) / n
+        return losses, tape.gradient(loss, weights)
 
     def _backpropagate(
         self,
@@ -338,10 +363,11 @@ class MLPProgram:
         """Cross-entropy of each of the n rows, and the gradient of its weighted mean."""
         embedding, layers = layout.split(weights)
         *hidden_layers, output_layer = layers
+        num_layers, activation = len(hidden_layers), self.structure.activation
         embedded: Embedded | None = embed(X, embedding) if embedding else None
         inputs, activated = [embedded.output if embedded else X], []
         for layer, hidden_layer in enumerate(hidden_layers):
-            activated.append(dense(inputs[-1], *hidden_layer, self.activation))
+            activated.append(dense(inputs[-1], *hidden_layer, activation))
             inputs.append(activated[-1] * masks[layer] if masks else activated[-1])
         losses, delta = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
             features=dense(inputs[-1], *output_layer), labels=y
@@ -350,7 +376,7 @@ class MLPProgram:
         if row_weights:
             delta *= row_weights[0][:, None]
         gradients = []
-        for layer in reversed(range(self.num_layers + 1)):
+        for layer in reversed(range(num_layers + 1)):
             gradients.append(tf.raw_ops.BiasAddGrad(out_backprop=delta))
             # Transposed beforehand: TensorFlow's product of a transposed matrix is slower by more.
             gradients.append(tf.reshape(tf.transpose(inputs[layer]) @ delta, [-1]))

@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from .mlp import UNITS, periodic_shapes
+from .mlp import Structure, layer_shapes
 from .periodic import PeriodicWeights
 from .runtime import Tensor, tf
 
@@ -54,38 +53,30 @@ class Variables(NamedTuple):
 class Layout(NamedTuple):
     """Where the weights of each layer lie in the vector of weights."""
 
+    shapes: list[list[Tensor]]
     sizes: list[Tensor]
-    embedding_shapes: list[Tensor]
-    kernel_shapes: list[Tensor]
 
     @classmethod
-    def of(cls, num_layers: int, n_features: Tensor, width: Tensor, embeds: bool) -> "Layout":
-        """Of a network with so many hidden layers, all of that width, and two outputs.
+    def of(cls, structure: Structure, n_features: Tensor, width: Tensor, members: Tensor) -> Self:
+        """Of a network, by what :func:`~evensweep.trainables.mlp.layer_shapes` takes."""
+        shapes = layer_shapes(structure, n_features, width, members)
+        sizes = [math.prod(shape) for layer in shapes for shape in layer]
+        return cls([[tf.stack(shape) for shape in layer] for layer in shapes], sizes)
 
-        Args:
-            num_layers: Hidden layers.
-            n_features: Columns of the feature matrix.
-            width: Units of a hidden layer.
-            embeds: Whether columns are embedded before them.
-        """
-        embedding = periodic_shapes(n_features) if embeds else []
-        n_inputs = n_features * UNITS if embeds else n_features
-        widths = [n_inputs, *[width] * num_layers, 2]
-        sizes = [math.prod(shape) for shape in embedding]
-        sizes += [size for n_in, n_out in pairwise(widths) for size in (n_in * n_out, n_out)]
-        return cls(sizes, [tf.stack(s) for s in embedding], [tf.stack(p) for p in pairwise(widths)])
-
-    def split(self, weights: Tensor) -> tuple[PeriodicWeights | None, list[tuple[Tensor, Tensor]]]:
-        """The embedding's weights, if there is one, and kernel and bias of every dense layer."""
-        parts = tf.split(weights, tf.stack(self.sizes), num=len(self.sizes))
-        first = len(self.embedding_shapes)
-        embedding = [*map(tf.reshape, parts[:first], self.embedding_shapes)]
-        kernels = map(tf.reshape, parts[first::2], self.kernel_shapes)
-        dense = list(zip(kernels, parts[first + 1 :: 2], strict=True))
-        return PeriodicWeights(*embedding) if embedding else None, dense
+    def split(self, weights: Tensor) -> tuple[PeriodicWeights | None, list[list[Tensor]]]:
+        """The embedding's weights, if there is one, and those of every dense layer."""
+        parts = iter(tf.split(weights, tf.stack(self.sizes), num=len(self.sizes)))
+        embedding, *layers = [
+            [tf.reshape(next(parts), shape) for shape in layer] for layer in self.shapes
+        ]
+        return PeriodicWeights(*embedding) if embedding else None, layers
 
     def decay(self, l2: Tensor) -> Tensor:
         """A vector like that of the weights with twice the L2 strength for each hidden kernel."""
-        hidden = len(self.kernel_shapes) - 1
-        values = [0.0] * len(self.embedding_shapes) + [2 * l2, 0.0] * hidden + [0.0, 0.0]
+        embedding, *hidden, last = self.shapes
+        # A layer ends with kernel and bias; members' factors before them are not penalised.
+        values = [0.0] * len(embedding)
+        for layer in hidden:
+            values += [*[0.0] * (len(layer) - 2), 2 * l2, 0.0]
+        values += [0.0] * len(last)
         return tf.concat([tf.fill([n], v) for n, v in zip(self.sizes, values, strict=True)], 0)

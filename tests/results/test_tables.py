@@ -165,6 +165,9 @@ def test_configuration_in_words_leaves_out_what_is_zero() -> None:
     embedded = {**CONFIG, "embedding": "periodic", "embedding_scale": 0.2146}
     assert config_text(embedded) == "3×64 relu, lr 0.002, periodic 0.21"
     assert config_text({**embedded, "embedding": "none"}) == "3×64 relu, lr 0.002"
+    shared = {**embedded, "members": 16.0}
+    assert config_text(shared) == "3×64 relu, lr 0.002, periodic 0.21, 16 members"
+    assert config_text({**CONFIG, "members": 1}) == "3×64 relu, lr 0.002"
     of_a_user = {"units": 64, "rate": 0.12345, "kind": "wide"}
     assert config_text(of_a_user) == "units 64, rate 0.123, kind wide"
 

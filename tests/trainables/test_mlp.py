@@ -25,9 +25,10 @@ import keras  # isort: skip - after the runtime has set TensorFlow up
 @pytest.mark.parametrize(
     ("name", "value", "received"),
     [
-        ("num_layers", 0, "got 0, 64 and 128"),
-        ("hidden_layer_size", 0, "got 2, 0 and 128"),
-        ("batch_size", -1, "got 2, 64 and -1"),
+        ("num_layers", 0, "got 0, 64, 128 and 1"),
+        ("hidden_layer_size", 0, "got 2, 0, 128 and 1"),
+        ("batch_size", -1, "got 2, 64, -1 and 1"),
+        ("members", 0, "got 2, 64, 128 and 0"),
         ("activation", "gelu", "got 'gelu'"),
         ("dropout_rate", 1.0, "got 1.0"),
         ("dropout_rate", -0.1, "got -0.1"),
@@ -86,15 +87,29 @@ def test_an_embedding_starts_with_frequencies_of_its_scale_and_uniform_layers() 
     assert dense.shape == (500 * UNITS, 7)
 
 
+def test_members_start_with_signs_of_their_own_and_are_alike_otherwise() -> None:
+    config = MLPConfig(num_layers=2, hidden_layer_size=8, members=5)
+    weights = initial_weights(config, 200, seed=0)
+    hidden = [(5, 200), (5, 8), (200, 8), (5, 8), (5, 8), (5, 8), (8, 8), (5, 8)]
+    assert [w.shape for w in weights] == [*hidden, (5, 8, 2), (5, 2)]
+    signs, outer, _, bias, inner, *_ = weights
+    assert set(signs.ravel()) == {-1.0, 1.0}
+    assert abs(signs.mean()) < 0.1
+    assert (np.unique(signs, axis=0).shape[0], (inner == 1).all(), (outer == 1).all()) == (5, 1, 1)
+    assert not bias.any()
+    assert np.abs(weights[-2]).max() <= np.sqrt(6 / 10)
+
+
 def test_initial_weights_are_a_function_of_the_seed() -> None:
     first, again, other = (initial_weights(MLPConfig(), 5, seed) for seed in (0, 0, 1))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0], other[0])
 
 
+@pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
-def test_flattened_weights_are_split_into_what_they_were(embedding: str) -> None:
-    config = MLPConfig(num_layers=3, hidden_layer_size=4, embedding=embedding)
+def test_flattened_weights_are_split_into_what_they_were(embedding: str, members: int) -> None:
+    config = MLPConfig(num_layers=3, hidden_layer_size=4, embedding=embedding, members=members)
     weights = initial_weights(config, 5, seed=0)
     split = split_weights(np.concatenate([w.ravel() for w in weights]), config, 5)
     for before, after in zip(weights, split, strict=True):
@@ -128,12 +143,25 @@ def test_the_keras_model_has_the_shapes_of_the_weights(
     assert dropouts == [0.2] * num_layers
 
 
+def test_members_share_a_keras_model() -> None:
+    config = MLPConfig(2, 7, "selu", dropout_rate=0.2, l2_strength=0.01, members=3)
+    weights = initial_weights(config, 5, seed=3)
+    model = build_keras_model(config, 5, weights)
+    assert model.output_shape == (None, 2)
+    for ours, theirs in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_allclose(np.asarray(model(np.ones((4, 5)))).sum(axis=1), 1, rtol=1e-6)
+    penalty = 0.01 * sum(np.square(weights[i]).sum() for i in (2, 6))
+    np.testing.assert_allclose(sum(float(loss) for loss in model.losses), penalty, rtol=1e-5)
+
+
+@pytest.mark.parametrize("members", [1, 4])
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
 def test_an_exported_network_predicts_what_the_training_predicts(
-    embedding: str, table: dict[str, np.ndarray], data: TrainingData, tmp_path: Path
+    embedding: str, members: int, table: dict[str, np.ndarray], data: TrainingData, tmp_path: Path
 ) -> None:
     regular = {"dropout_rate": 0.1, "l2_strength": 1e-3, "learning_rate": 0.01}
-    config = MLPConfig(2, 9, "selu", **regular, embedding=embedding)
+    config = MLPConfig(2, 9, "selu", **regular, embedding=embedding, members=members)
     networks = [MLPNetwork(config, 6, seed) for seed in (1, 2)]
     trainings = [Training(network, data, patience=3, max_epochs=4) for network in networks]
     for training in trainings:

@@ -12,6 +12,7 @@ from scipy.stats import ks_2samp
 from evensweep.trainables import periodic
 from evensweep.trainables.dropout import PooledDropout
 from evensweep.trainables.graph_cache import FOLDER
+from evensweep.trainables.keras_layers import MeanOfMembers
 from evensweep.trainables.mlp import (
     ACTIVATIONS,
     MLPConfig,
@@ -44,9 +45,7 @@ def flatten(weights: list[np.ndarray]) -> np.ndarray:
 def start(config: MLPConfig, seed: int = SEED) -> tuple[MLPProgram, list[np.ndarray]]:
     """The shared program with the configuration's initial weights in it."""
     weights = initial_weights(config, 6, seed)
-    program = mlp_program(
-        config.num_layers, config.activation, config.dropout_rate > 0, config.embeds
-    )
+    program = mlp_program(config.structure)
     program.load(OptimizerState.start(flatten(weights)))
     return program, weights
 
@@ -127,6 +126,50 @@ def test_five_epochs_agree_with_keras_fit(
 ) -> None:
     config = replace(CONFIG, activation=activation, num_layers=num_layers, l2_strength=l2_strength)
     check_agreement(config, table, data)
+
+
+class MembersLogits(MeanOfMembers):
+    """The last layer as it is trained: every member by itself."""
+
+    def call(self, X: Any) -> Any:
+        return self.logits(X)
+
+
+@pytest.mark.parametrize("embedding", ["none", "periodic"])
+@pytest.mark.parametrize(("num_layers", "activation"), [(1, "tanh"), (3, "relu")])
+def test_five_epochs_of_members_agree_with_keras_fit(
+    num_layers: int, activation: str, embedding: str, table: Table, data: TrainingData
+) -> None:
+    config = replace(
+        CONFIG, num_layers=num_layers, activation=activation, members=4, l2_strength=3e-3,
+        embedding=embedding,
+    )  # fmt: skip
+    program, weights = start(config)
+    orders, outcomes = [], []
+    for _ in range(5):
+        orders.append(epoch_order(program.state().updates))
+        outcomes.append(run(program, config, data))
+
+    whole = build_keras_model(config, 6, weights)
+    trained = keras.Sequential([keras.Input((6,)), *whole.layers[:-1], MembersLogits()])
+    trained.set_weights(weights)
+    trained.compile(
+        keras.optimizers.Adam(config.learning_rate),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    for order, ours in zip(orders, outcomes, strict=True):
+        labels = np.repeat(table["y"][order][:, None], 4, axis=1)
+        rows = tf.data.Dataset.from_tensor_slices((table["X"][order], labels)).batch(32)
+        theirs = trained.fit(rows, shuffle=False, verbose=0).history["loss"]
+        assert [ours.loss] == pytest.approx(theirs, rel=0, abs=1e-5)
+        whole.layers[-1].set_weights(trained.layers[-1].get_weights())
+        probabilities = np.asarray(whole(table["X_val"]))[:, 1]
+        np.testing.assert_allclose(ours.val_probabilities, probabilities, atol=1e-5)
+    after = trained.get_weights()
+    np.testing.assert_allclose(program.weights(), flatten(after), rtol=0, atol=1e-4)
+    for before, ours in zip(weights, split_weights(program.weights(), config, 6), strict=True):
+        assert np.abs(ours - before).max() > 1e-3  # factors and all
 
 
 @pytest.mark.parametrize(("num_layers", "activation"), [(1, "relu"), (3, "selu")])
@@ -321,7 +364,7 @@ def test_one_trace_serves_every_configuration_of_a_structure(
             traces.append(tensors)
             return super()._train_and_validate(*tensors)
 
-    program = Counted(2, "tanh", drops=True, embeds=False)
+    program = Counted(MLPConfig(activation="tanh", dropout_rate=0.5).structure)
     for config in (
         MLPConfig(hidden_layer_size=4, activation="tanh"),
         MLPConfig(hidden_layer_size=128, activation="tanh", batch_size=17),
@@ -336,14 +379,21 @@ def test_one_trace_serves_every_configuration_of_a_structure(
     assert len(traces) == 1
 
 
-def test_embedded_rows_are_predicted_piece_by_piece(
-    monkeypatch: pytest.MonkeyPatch, table: Table
+@pytest.mark.parametrize(
+    "config",
+    [
+        replace(CONFIG, embedding="periodic"),
+        replace(CONFIG, members=3, activation="selu"),
+        replace(CONFIG, members=2, embedding="periodic"),
+    ],
+)
+def test_rows_are_predicted_piece_by_piece_where_each_becomes_many_numbers(
+    config: MLPConfig, monkeypatch: pytest.MonkeyPatch, table: Table
 ) -> None:
     monkeypatch.setattr(periodic, "PIECE", 6 * 7)
-    config = replace(CONFIG, embedding="periodic")
     weights = initial_weights(config, 6, SEED)
     model = build_keras_model(config, 6, weights)
-    program = MLPProgram(config.num_layers, config.activation, drops=False, embeds=True)
+    program = MLPProgram(config.structure)
     for rows in (1, 7, 8, 50):
         X = table["X"][:rows]
         expected = model.predict(X, verbose=0)[:, 1]
@@ -352,14 +402,18 @@ def test_embedded_rows_are_predicted_piece_by_piece(
 
 
 def test_a_structure_has_one_program_a_worker() -> None:
-    assert mlp_program(2, "relu", True, False) is mlp_program(2, "relu", True, False)
+    config = replace(CONFIG, dropout_rate=0.2)
+    same = replace(config, hidden_layer_size=3, dropout_rate=0.1, learning_rate=1.0, batch_size=2)
+    assert mlp_program(config.structure) is mlp_program(same.structure)
     for other in (
-        (3, "relu", True, False),
-        (2, "selu", True, False),
-        (2, "relu", False, False),
-        (2, "relu", True, True),
+        {"num_layers": 3},
+        {"activation": "selu"},
+        {"dropout_rate": 0.0},
+        {"embedding": "periodic"},
+        {"members": 2},
     ):
-        assert mlp_program(2, "relu", True, False) is not mlp_program(*other)
+        assert mlp_program(config.structure) is not mlp_program(replace(config, **other).structure)
+    assert replace(config, members=2).structure == replace(config, members=9).structure
 
 
 @pytest.mark.parametrize("shift", [0.0, -1.3])
