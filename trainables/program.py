@@ -325,8 +325,8 @@ class MLPProgram:
         def forward(X: Tensor) -> Tensor:
             if embedding:
                 X = embed(X, embedding).output
-            for hidden_layer in hidden_layers:
-                X = dense(X, *hidden_layer, activation)
+            for kernel, bias in hidden_layers:
+                X = dense(X, kernel, bias, activation)
             logits = dense(X, *output_layer)
             return logits[:, 1] - logits[:, 0] + shift
 
@@ -366,8 +366,8 @@ class MLPProgram:
         num_layers, activation = len(hidden_layers), self.structure.activation
         embedded: Embedded | None = embed(X, embedding) if embedding else None
         inputs, activated = [embedded.output if embedded else X], []
-        for layer, hidden_layer in enumerate(hidden_layers):
-            activated.append(dense(inputs[-1], *hidden_layer, activation))
+        for layer, (kernel, bias) in enumerate(hidden_layers):
+            activated.append(dense(inputs[-1], kernel, bias, activation))
             inputs.append(activated[-1] * masks[layer] if masks else activated[-1])
         losses, delta = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
             features=dense(inputs[-1], *output_layer), labels=y

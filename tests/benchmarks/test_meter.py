@@ -90,9 +90,9 @@ def test_shared_pages_count_once(tmp_path: Path) -> None:
 block = bytearray(os.urandom(1 << 20)) * 200
 for _ in range(3):
     if os.fork() == 0:
-        time.sleep(2.5)
+        time.sleep(5)
         os._exit(0)
-time.sleep(2.5)
+time.sleep(5)
 """
     usage = run(tmp_path, code)
     assert 200 << 20 < usage.peak_bytes < 400 << 20

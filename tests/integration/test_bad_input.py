@@ -206,7 +206,7 @@ def test_option(shell: Shell, arguments: list[str], message: str) -> None:
     [
         (
             ["run", "--foo"],
-            "No such option: --foo (Possible options: --out); see evensweep run --h",
+            "No such option: --foo (Possible options: --mlflow, --out); see evensweep",
         ),
         (["rum"], "No such command 'rum'"),
         (["predict"], "Missing argument 'RUN_DIR'; see evensweep predict --help"),

@@ -70,7 +70,7 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     original = MLPProgram._train_and_validate
 
     def counted(self: MLPProgram, *tensors: Any) -> Any:
-        traced.append(self.num_layers)
+        traced.append(self.structure.num_layers)
         return original(self, *tensors)
 
     monkeypatch.setattr(MLPProgram, "_train_and_validate", counted)
