@@ -94,11 +94,9 @@ def ordered(frame: pd.DataFrame, column: str, reverse: bool = False) -> pd.DataF
     """
     _check_column(frame, column)
     ascending = (column not in _HIGHER_IS_BETTER) != reverse
-    return frame.sort_values(
-        [column, "trial"] if column != "trial" else ["trial"],
-        ascending=[ascending, True][: 1 + (column != "trial")],
-        na_position="last",
-        ignore_index=True,
+    by_name = frame.sort_values("trial", ascending=ascending or column != "trial")
+    return by_name.sort_values(
+        column, ascending=ascending, kind="stable", na_position="last", ignore_index=True
     )
 
 
