@@ -29,7 +29,7 @@ class Tracking:
             InputError: It doesn't, or its client is not installed.
         """
         if self.mlflow is not None:
-            from ..results.mlflow_log import open_client
+            from .mlflow_log import open_client
 
             open_client(self.mlflow)
 
@@ -50,7 +50,7 @@ class Tracking:
             SweepError: The server did not take it.
         """
         if self.mlflow is not None:
-            from ..results.mlflow_log import log_run
+            from .mlflow_log import log_run
 
             try:
                 log_run(run, self.mlflow)

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from evensweep.cli import app
 from evensweep.datasets.errors import InputError
-from evensweep.results.mlflow_log import RUN_TAG, log_run, open_client
 from evensweep.results.run_directory import RunDirectory
 from evensweep.search.errors import SweepError
+from evensweep.search.mlflow_log import RUN_TAG, log_run, open_client
 from evensweep.search.run import Run
 from evensweep.search.tracking import Tracking
 

@@ -1,7 +1,6 @@
 """Logs a run to an MLflow tracking server: the sweep as a parent run, its trials as children."""
 
 import logging
-import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,13 +9,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pandas as pd
 
+from ..cluster.session import environment
 from ..datasets.errors import InputError
-from .comparison import settings_of
-from .files import read_json, read_parquet
-from .leaderboard import cv_losses
-from .records import HISTORY_COLUMNS, TrialRecord, trials_from_frame
-from .run_directory import RunDirectory
-from .tables import answer
+from ..results.comparison import settings_of
+from ..results.files import read_json, read_parquet
+from ..results.leaderboard import cv_losses
+from ..results.records import HISTORY_COLUMNS, TrialRecord, trials_from_frame
+from ..results.run_directory import RunDirectory
+from ..results.tables import answer
 
 RUN_TAG = "evensweep.run"
 """Tag of a parent run with the run directory, by which a run that is logged again is replaced."""
@@ -43,22 +43,16 @@ def open_client(uri: str) -> Any:
         ) from error
     for name in ("mlflow", "alembic"):  # which tell of every table they make
         logging.getLogger(name).setLevel(logging.WARNING)
-    before = os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
-    # A typing error is to be told now, and not after two minutes of trying.
-    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
     try:
-        client = MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)
+        # A typing error is to be told now, and not after two minutes of trying.
+        with environment({"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}):
+            client = MlflowClient(tracking_uri=uri)
+            client.search_experiments(max_results=1)
     except (MlflowException, OSError, ImportError, ValueError) as error:
         raise InputError(
             f"no MLflow answers at {_shown(uri)} ({_reason(error, uri)}); give such as "
             "http://HOST:PORT or sqlite:///mlflow.db"
         ) from error
-    finally:
-        if before is None:
-            del os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]
-        else:
-            os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = before
     return client
 
 
@@ -95,10 +89,7 @@ def _log(client: Any, run: RunDirectory, uri: str) -> str:
     settings = settings_of(run)
     summary = read_json(run.summary)
     experiment = _experiment(client, str(settings["name"]), uri)
-    for old in client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.root}'"):
-        for child in list(_children(client, experiment, old.info.run_id)):
-            client.delete_run(child.info.run_id)
-        client.delete_run(old.info.run_id)
+    replaced = list(client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.root}'"))
     tags = {RUN_TAG: str(run.root), "evensweep.status": summary["status"]}
     if "dataset" in summary:
         tags["evensweep.fingerprint"] = summary["dataset"]["fingerprint"]
@@ -115,6 +106,10 @@ def _log(client: Any, run: RunDirectory, uri: str) -> str:
     if run.trials.exists():
         _log_trials(client, run, experiment, parent)
     client.set_terminated(parent)
+    for old in replaced:  # now that the new one is whole
+        for child in list(_children(client, experiment, old.info.run_id)):
+            client.delete_run(child.info.run_id)
+        client.delete_run(old.info.run_id)
     return str(parent)
 
 
