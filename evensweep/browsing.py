@@ -104,8 +104,10 @@ def report(run_dir: RunDir) -> None:
         from .search.run import Run
 
         opened = Run.load(run_dir)
-        write_report(opened.directory, compute_summary(opened.directory, opened.summary["status"]))
-        typer.echo(opened.directory.report)
+        directory = opened.directory
+        summary = compute_summary(directory, opened.summary["status"])
+        write_report(directory, summary, opened.trials)
+        typer.echo(directory.report)
 
 
 def _print(page: "RenderableType") -> None:

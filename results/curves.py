@@ -1,4 +1,4 @@
-"""Curves of a model on the test rows: ROC, precision-recall, calibration and cumulative gains."""
+"""Curves of a model on the test rows: ROC, precision-recall, threshold, calibration and gains."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,6 +58,23 @@ class PrecisionRecallCurve:
     area: float
 
 
+@dataclass(frozen=True)
+class ThresholdCurve:
+    """What calling rows at or above a threshold positive leads to.
+
+    Attributes:
+        threshold: float64 ndarray of shape (n_thresholds,), ascending; each calls other rows.
+        precision: Share of calls that are right, the same shape.
+        recall: Share of positives that are called.
+        f1: Harmonic mean of the two.
+    """
+
+    threshold: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+
+
 def compute_roc(y: np.ndarray, probabilities: np.ndarray) -> RocCurve:
     """The ROC curve of one model.
 
@@ -73,6 +90,14 @@ def compute_precision_recall(y: np.ndarray, probabilities: np.ndarray) -> Precis
     """The precision-recall curve of one model; arguments as in :func:`compute_roc`."""
     precision, recall, _ = precision_recall_curve(y, probabilities)
     return PrecisionRecallCurve(recall, precision, float(average_precision_score(y, probabilities)))
+
+
+def compute_thresholds(y: np.ndarray, probabilities: np.ndarray) -> ThresholdCurve:
+    """Precision, recall and F1 at every threshold; arguments as in :func:`compute_roc`."""
+    precision, recall, threshold = precision_recall_curve(y, probabilities)
+    precision, recall = precision[:-1], recall[:-1]  # without the end that no threshold leads to
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return ThresholdCurve(threshold, precision, recall, f1)
 
 
 def plot_roc(curves: Mapping[str, RocCurve], ax: Axes | None = None) -> Axes:
@@ -106,6 +131,38 @@ def plot_precision_recall(
     ax.axhline(positive_rate, color=GREY, linewidth=1, label=label)
     ax.legend(loc="lower left", fontsize=9, title="area (PR-AUC)", title_fontsize=9)
     return _square(ax)
+
+
+def plot_thresholds(
+    data: ThresholdCurve, chosen: float, words: str, ax: Axes | None = None
+) -> Axes:
+    """Draws precision, recall and F1 by threshold.
+
+    Args:
+        data: Of one model.
+        chosen: The threshold it has.
+        words: What that was chosen for.
+        ax: Where to draw; None for new axes.
+    """
+    ax = style_axes(
+        ax or new_axes(), "What another threshold would do", "threshold (probability)", "share"
+    )
+    lines = {
+        "precision (calls that are right)": (data.precision, BLUE, "--"),
+        "recall (positives found)": (data.recall, VERMILLION, ":"),
+        "F1": (data.f1, GREEN, "-"),
+    }
+    for title, (values, colour, dashes) in lines.items():
+        ax.plot(data.threshold, values, color=colour, linestyle=dashes, linewidth=1.8, label=title)
+    end = min(1.0, 1.05 * float(data.threshold.max()))
+    if chosen <= 1:
+        ax.axvline(chosen, color=GREY, linewidth=1.2, label=f"chosen {words}: {chosen:.3f}")
+        end = max(end, min(1.0, 1.05 * chosen))
+    ax.legend(loc="best", fontsize=8)
+    ax.set_xlim(0, end)
+    ax.set_ylim(-0.01, 1.02)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    return ax
 
 
 def plot_calibration(bins: Mapping[str, CalibrationBins], ax: Axes | None = None) -> Axes:

@@ -3,8 +3,11 @@
 from io import BytesIO
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import Locator, LogLocator, MaxNLocator, NullLocator
+from PIL import Image
 
 BLACK, GREY, LIGHT = "#222222", "#767676", "#dddddd"
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -12,10 +15,14 @@ ORANGE, PURPLE, SKY = "#E69F00", "#CC79A7", "#56B4E9"
 """The colours of Okabe & Ito, "Color Universal Design" (2008), which colour-blind readers tell
 apart."""
 
+VIEW_COLOURS = (ORANGE, BLUE, PURPLE, GREEN, SKY, VERMILLION)
+"""Of the views in their order, where several stand in one figure."""
+
 WIDTH = 4.8
 """Inches; with 9 pt letters a figure is readable on a telephone and stands twice on a desk."""
 
 _DOTS_PER_INCH = 180
+_COLOURS = 128
 
 
 def new_figure(height: float = 3.6) -> Figure:
@@ -42,10 +49,34 @@ def style_axes(ax: Axes, title: str, x_label: str, y_label: str = "") -> Axes:
     return ax
 
 
-def png_bytes(ax: Axes) -> bytes:
-    """The whole figure that holds these axes, as a PNG file."""
+def readable_log(axis: Axis, whole: bool = False) -> None:
+    """Gives a logarithmic axis round numbers as ticks, also where it spans less than a decade.
+
+    Args:
+        axis: Its view is final.
+        whole: Whether the numbers are whole ones.
+    """
+    low, high = axis.get_view_interval()
+    ticks: Locator = LogLocator(subs=(1.0, 2.0, 5.0), numticks=30)
+    if high < 4 * low:  # too short a range for the round numbers of a logarithmic scale
+        ticks = MaxNLocator(6, steps=[1, 2, 5, 10], integer=whole)
+    axis.set_major_locator(ticks)
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The whole figure that holds these axes."""
     figure = ax.get_figure(root=True)
-    assert figure is not None, "axes of a figure that was cleared"
-    content = BytesIO()
-    figure.savefig(content, format="png", dpi=_DOTS_PER_INCH)
+    assert isinstance(figure, Figure), "axes of a figure that was cleared"
+    return figure
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """A figure as a PNG file of few colours, which is a third as large as one of all."""
+    drawn, content = BytesIO(), BytesIO()
+    figure.savefig(drawn, format="png", dpi=_DOTS_PER_INCH)
+    with Image.open(drawn) as picture:
+        few = picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+    few.save(content, format="png", optimize=True)
     return content.getvalue()

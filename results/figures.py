@@ -1,5 +1,6 @@
 """Chooses, draws and captions the report's figures from a run's files."""
 
+import struct
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,27 +8,37 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from .calibration import compute_calibration
 from .curves import (
     CURVE_MODELS,
     compute_precision_recall,
     compute_roc,
+    compute_thresholds,
     plot_calibration,
     plot_gains,
     plot_precision_recall,
     plot_roc,
+    plot_thresholds,
 )
 from .decisions import compute_gains
-from .drawing import new_figure, png_bytes
+from .diversity import compute_diversity, plot_diversity
+from .drawing import figure_of, new_figure, png_bytes
 from .figure_numbers import points, points_by_model, together
 from .files import read_json, read_parquet
+from .hyperparameter_figures import plot_importance, plot_parallel, plot_slices
+from .hyperparameters import Configurations, compute_configurations, compute_importance
 from .records import TrialRecord
 from .run_directory import RunDirectory
 from .search_figures import (
     STAGE_METRICS,
+    compute_best_so_far,
     compute_search,
     compute_stages,
+    plot_best_so_far,
     plot_search,
     plot_stages,
     stage_limits,
@@ -58,29 +69,48 @@ class Picture:
         """The picture as an address that holds the picture itself."""
         return f"data:image/png;base64,{b64encode(self.png).decode()}"
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, as the PNG file's head gives them."""
+        width, height = struct.unpack(">II", self.png[16:24])
+        return width, height
+
 
 def draw_pictures(
-    run: RunDirectory, summary: dict[str, Any], trials: list[TrialRecord]
+    run: RunDirectory,
+    summary: dict[str, Any],
+    trials: list[TrialRecord],
+    history: pd.DataFrame,
 ) -> list[Picture]:
-    """Draws every figure whose stage is complete.
+    """Draws every figure that there are numbers for.
 
     Args:
         run: Where the files are.
         summary: The content of ``summary.json``.
-        trials: Of the search; empty before it is complete.
+        trials: Of the search, as far as it is.
+        history: Their epochs, as in ``history.parquet``.
     """
+    sweep = yaml.safe_load(run.sweep.read_text(encoding="utf-8"))
     pictures: list[Picture] = []
     if "test" in summary:
         pictures += _test_pictures(run, summary)
     if "stages" in summary:
         pictures += _stage_pictures(summary)
-    if trials:
-        pictures += _search_pictures(run, list(summary["views"]), trials)
+    if len(history):
+        pictures += _search_pictures(sweep["views"], trials, history)
+        pictures += _hyperparameter_pictures(sweep, trials)
     if run.cross_validation.exists():
         pictures.append(_fold_picture(run))
     if run.ensemble.exists():
-        pictures.append(_selection_picture(run))
+        pictures += _ensemble_pictures(run)
     return pictures
+
+
+def _picture(
+    section: str, name: str, caption: str, drawn: Axes | Figure, numbers: pd.DataFrame
+) -> Picture:
+    figure = drawn if isinstance(drawn, Figure) else figure_of(drawn)
+    return Picture(section, name, caption, png_bytes(figure), numbers)
 
 
 def _test_pictures(run: RunDirectory, summary: dict[str, Any]) -> Iterator[Picture]:
@@ -90,46 +120,51 @@ def _test_pictures(run: RunDirectory, summary: dict[str, Any]) -> Iterator[Pictu
     models = {name: frame[name].to_numpy(np.float64) for name in CURVE_MODELS}
 
     roc = {name: compute_roc(y, p) for name, p in models.items()}
-    ax = plot_roc(roc)
-    yield Picture(
+    yield _picture(
         "test",
         "test-roc",
         "Higher and further left is better. The area is the chance that a positive row stands "
         "above a negative one.",
-        png_bytes(ax),
+        plot_roc(roc),
         points_by_model(roc),
     )
     precision_recall = {name: compute_precision_recall(y, p) for name, p in models.items()}
-    ax = plot_precision_recall(precision_recall, positive_rate)
-    yield Picture(
+    yield _picture(
         "test",
         "test-precision-recall",
         f"Higher is better. {positive_rate:.1%} of the rows are positive, so a random order has "
         f"that precision.",
-        png_bytes(ax),
+        plot_precision_recall(precision_recall, positive_rate),
         points_by_model(precision_recall),
     )
     gains = {name: compute_gains(y, p) for name, p in models.items()}
-    ax = plot_gains(gains, positive_rate)
     found = gains["ensemble"].found_within
-    yield Picture(
+    yield _picture(
         "test",
         "test-gains",
         f"The tenth of the rows that the ensemble ranks highest holds {found(0.1):.0%} of the "
         f"positives; the highest fifth holds {found(0.2):.0%}.",
-        png_bytes(ax),
+        plot_gains(gains, positive_rate),
         points_by_model(gains),
     )
     bins = {name: compute_calibration(y, p) for name, p in models.items()}
-    ax = plot_calibration(bins)
-    yield Picture(
+    yield _picture(
         "test",
         "test-calibration",
         "On the grey line a probability can be taken at its word; below it the model promises "
         "too much. Vertical bars: 95% intervals of the ensemble's bins. On average they lie "
         f"{bins['ensemble'].error:.3f} off the line (expected calibration error).",
-        png_bytes(ax),
+        plot_calibration(bins),
         points_by_model(bins),
+    )
+    thresholds = compute_thresholds(y, models["ensemble"])
+    yield _picture(
+        "test",
+        "test-thresholds",
+        "The ensemble's calls on the test rows at every threshold. The chosen one comes from rows "
+        "outside the test; one read off here would flatter itself.",
+        plot_thresholds(thresholds, summary["test"]["threshold"], summary["decision"]["words"]),
+        points(thresholds),
     )
 
 
@@ -147,49 +182,124 @@ def _stage_pictures(summary: dict[str, Any]) -> Iterator[Picture]:
         )
         if "cross_validation" in data.stages:
             caption += "; the diamond on rows that the fold models never saw"
-        yield Picture(
+        yield _picture(
             "views",
             f"stages-{data.view}",
             f"{caption}.",
-            png_bytes(panels[0]),
+            figure,
             points(data, view=data.view).assign(stage=data.stages),
         )
 
 
 def _search_pictures(
-    run: RunDirectory, views: list[str], trials: list[TrialRecord]
+    views: list[str], trials: list[TrialRecord], history: pd.DataFrame
 ) -> Iterator[Picture]:
-    history = read_parquet(run.history)
+    best = compute_best_so_far(trials, history, views)
+    if best:
+        yield _picture(
+            "search",
+            "search-time",
+            "How fast the search went down, a step a better trial. Where a line has been level for "
+            "long, more of the same trials would bring little.",
+            plot_best_so_far(best),
+            together(points(view, view=view.view) for view in best),
+        )
     for view in views:
         data = compute_search(trials, history, view)
-        yield Picture(
-            "search",
-            f"search-{view}",
-            f"{view}: a line a trial, ending where its training ended. Lower is better.",
-            png_bytes(plot_search(data)),
-            together(points(t, trial=t.trial, stage=t.stage, status=t.status) for t in data.trials),
+        if data.trials:
+            yield _picture(
+                "search",
+                f"search-{view}",
+                f"{view}: a line a trial, ending where its training ended. Lower is better.",
+                plot_search(data),
+                together(
+                    points(t, trial=t.trial, stage=t.stage, status=t.status) for t in data.trials
+                ),
+            )
+
+
+def _hyperparameter_pictures(sweep: dict[str, Any], trials: list[TrialRecord]) -> Iterator[Picture]:
+    views = [compute_configurations(trials, view, sweep["space"]) for view in sweep["views"]]
+    importance = compute_importance(views, sweep["seed"])
+    if importance is not None:
+        yield _picture(
+            "importance",
+            "importance",
+            f"A random forest that knows the hyperparameters explains {importance.explained:.0%} "
+            f"of the order of {importance.trials} trials that it was not fitted on (each trial's "
+            "rank in its view). The bars tell by how much less without each. Trials that were "
+            "stopped early count with what they had reached.",
+            plot_importance(importance),
+            points(importance).assign(hyperparameter=importance.names),
         )
+    for data in views:
+        if not data.hyperparameters:
+            continue
+        numbers = _configuration_numbers(data)
+        yield _picture(
+            "hyperparameters",
+            f"parallel-{data.view}",
+            f"{data.view}: a line a trial through its hyperparameters down to its validation loss; "
+            "the bluer, the better.",
+            plot_parallel(data),
+            numbers,
+        )
+        yield _picture(
+            "hyperparameters",
+            f"slices-{data.view}",
+            f"{data.view}: a dot a trial. Yellow ones were stopped early, and say more of how fast "
+            "a network learns than of how good it gets.",
+            plot_slices(data),
+            numbers,
+        )
+
+
+def _configuration_numbers(data: Configurations) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {"trial": data.trials, "view": data.view, "epochs": data.epochs, "val_loss": data.losses}
+    )
+    for each in data.hyperparameters:
+        frame[f"config.{each.name}"] = [
+            None if np.isnan(value) else each.words[int(value)] if each.words else value
+            for value in each.values
+        ]
+    return frame
 
 
 def _fold_picture(run: RunDirectory) -> Picture:
     data = compute_folds(read_parquet(run.cross_validation))
-    return Picture(
+    return _picture(
         "folds",
         "cross-validation",
         "A dot a fold, best configuration on top. Where the dots of two configurations overlap "
         "widely, the order of their means says little.",
-        png_bytes(plot_folds(data)),
+        plot_folds(data),
         together(points(spread, trial=spread.trial, view=spread.view) for spread in data),
     )
 
 
-def _selection_picture(run: RunDirectory) -> Picture:
-    data = compute_selection(read_json(run.ensemble)["path_losses"])
-    return Picture(
+def _ensemble_pictures(run: RunDirectory) -> Iterator[Picture]:
+    ensemble = read_json(run.ensemble)
+    data = compute_selection(ensemble["path_losses"])
+    yield _picture(
         "ensemble",
         "ensemble-selection",
         f"The loss after each of {len(data.losses)} rounds; the {data.kept} up to the lowest are "
         "kept.",
-        png_bytes(plot_selection(data)),
+        plot_selection(data),
         points(data).assign(round=np.arange(len(data.losses)) + 1),
     )
+    diversity = compute_diversity(read_parquet(run.oof_predictions), ensemble["members"])
+    if diversity is not None:
+        yield _picture(
+            "ensemble",
+            "ensemble-diversity",
+            "Out of fold, heaviest members first; 1 means that two make the same mistakes. On "
+            f"average a pair's errors are correlated by {diversity.mean_correlation:.3f}. A member "
+            f"alone has a Brier score of {diversity.member_brier:.4f} (mean by weight), their "
+            f"average {diversity.ensemble_brier:.4f}: the difference is what diversity brings.",
+            plot_diversity(diversity),
+            pd.DataFrame(diversity.correlations, columns=list(diversity.trials)).assign(
+                trial=diversity.trials
+            ),
+        )

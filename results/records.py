@@ -24,6 +24,10 @@ UNUSABLE = frozenset({"diverged", "failed"})
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 
+ARRIVAL = "search_seconds"
+"""Column of ``history.parquet``: how long the search had gone on for when an epoch's figures
+arrived; those of all epochs of a step arrive together."""
+
 
 @dataclass
 class TrialRecord:
@@ -45,6 +49,8 @@ class TrialRecord:
         checkpoint: Its last checkpoint, relative to the run directory.
         error: The last line of the error that ended it.
         history: Rows of :data:`HISTORY_COLUMNS`; None stands for a figure that is not finite.
+        arrivals: A row a step of training: the epochs it had at its end, and the seconds that the
+            search had gone on for when its figures arrived.
         bracket: Number of the bracket that it competes in.
     """
 
@@ -63,6 +69,7 @@ class TrialRecord:
     checkpoint: str | None = None
     error: str | None = None
     history: list[list[float | None]] = field(default_factory=list)
+    arrivals: list[tuple[int, float]] = field(default_factory=list)
     bracket: int = 0
 
     @property
@@ -88,7 +95,8 @@ class Start:
 class Progress:
     """A trial reached a rung, or its own end: the figures of the step that led there.
 
-    ``ending`` says why it ended by itself: one of :data:`FINISHED`, or None.
+    ``ending`` says why it ended by itself: one of :data:`FINISHED`, or None. ``at`` is how many
+    seconds the search had gone on for, in all sessions; records of older versions lack it.
     """
 
     trial: str
@@ -101,6 +109,7 @@ class Progress:
     history: list[list[float | None]]
     ending: str | None = None
     checkpoint: str | None = None
+    at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -208,7 +217,10 @@ def _advance(trial: TrialRecord, event: Progress) -> None:
     first = event.history[0][0] if event.history else None
     if first is not None:
         trial.history = [row for row in trial.history if (row[0] or 0) < first]
+        trial.arrivals = [(epochs, at) for epochs, at in trial.arrivals if epochs < first]
     trial.history += event.history
+    if event.at is not None:
+        trial.arrivals.append((event.epochs, event.at))
 
 
 def finite_or_none(value: float) -> float | None:
@@ -221,7 +233,7 @@ def trials_frame(trials: Iterable[TrialRecord]) -> pd.DataFrame:
     rows = []
     for trial in trials:
         row = asdict(trial)
-        del row["history"]
+        del row["history"], row["arrivals"]
         config = {f"config.{name}": value for name, value in row.pop("config").items()}
         rows.append({**row, **config})
     return pd.DataFrame(rows)
@@ -243,9 +255,18 @@ def trials_from_frame(frame: pd.DataFrame) -> list[TrialRecord]:
 
 
 def history_frame(trials: Iterable[TrialRecord]) -> pd.DataFrame:
-    """A row an epoch of a trial: trial, view, then :data:`HISTORY_COLUMNS`."""
-    rows = [(trial.id, trial.view, *epoch) for trial in trials for epoch in trial.history]
-    return pd.DataFrame(rows, columns=["trial", "view", *HISTORY_COLUMNS])
+    """A row an epoch of a trial: trial, view, :data:`HISTORY_COLUMNS` and :data:`ARRIVAL`."""
+    rows = [
+        (trial.id, trial.view, *epoch, _arrival(trial, epoch[0] or 0))
+        for trial in trials
+        for epoch in trial.history
+    ]
+    return pd.DataFrame(rows, columns=["trial", "view", *HISTORY_COLUMNS, ARRIVAL])
+
+
+def _arrival(trial: TrialRecord, epoch: float) -> float | None:
+    """When the step that holds an epoch arrived."""
+    return next((at for epochs, at in trial.arrivals if epoch <= epochs), None)
 
 
 def best_trials(trials: Iterable[TrialRecord], view: str, count: int) -> list[TrialRecord]:

@@ -3,17 +3,20 @@
 import shlex
 from typing import Any
 
+import pandas as pd
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .figures import Picture, draw_pictures
 from .files import read_json, read_parquet, replacing, write_text
-from .records import TrialRecord, trials_from_frame
+from .records import TrialRecord, history_frame
 from .report_tables import (
     MODELS,
     STATUS_TITLES,
     TEST_METRICS,
     error_counts,
     leaderboard,
+    rung_rows,
     score_cells,
     score_intervals,
     status_counts,
@@ -30,29 +33,31 @@ from .tables import (
 )
 
 
-def write_report(run: RunDirectory, summary: dict[str, Any]) -> None:
+def write_report(run: RunDirectory, summary: dict[str, Any], trials: list[TrialRecord]) -> None:
     """Writes ``plots/`` and then, as the sign that all is there, ``report.html``.
 
-    Stages that are not complete are left out.
+    What there is nothing of yet is left out.
 
     Args:
         run: The run; its files are read, nothing else.
         summary: The content of ``summary.json``.
+        trials: Of the search, as far as it is.
     """
-    trials = trials_from_frame(read_parquet(run.trials)) if "views" in summary else []
-    pictures = draw_pictures(run, summary, trials)
+    history = read_parquet(run.history) if run.history.exists() else history_frame(trials)
+    pictures = draw_pictures(run, summary, trials, history)
     with replacing(run.plots) as folder:
         folder.mkdir()
         for picture in pictures:
             (folder / f"{picture.name}.png").write_bytes(picture.png)
             picture.numbers.to_csv(folder / f"{picture.name}.csv", index=False)
-    write_text(run.report, render(run, summary, trials, pictures))
+    write_text(run.report, render(run, summary, trials, history, pictures))
 
 
 def render(
     run: RunDirectory,
     summary: dict[str, Any],
     trials: list[TrialRecord],
+    history: pd.DataFrame,
     pictures: list[Picture],
 ) -> str:
     """The report as one HTML page that needs nothing beside itself."""
@@ -64,19 +69,21 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters.update(
-        count=_count, decimals=_decimals, percent=_percent, duration=_duration
+        count=_count, decimals=_decimals, signed=_signed, percent=_percent, duration=_duration
     )
     recorded = read_json(run.environment)
+    sweep = run.sweep.read_text(encoding="utf-8")
     shown = shlex.quote(str(run.root))
     context: dict[str, Any] = {
         "run": run.name,
         "summary": summary,
         "pictures": pictures,
-        "sweep": run.sweep.read_text(encoding="utf-8"),
+        "sweep": sweep,
         "environment": recorded,
         "dataset": read_json(run.dataset) if run.dataset.exists() else None,
         "predict": f"evensweep predict {shown} TABLE -o scores.csv",
         "resume": f"evensweep resume {shown}",
+        "refresh": f"evensweep report {shown}",
         "repeat": f"evensweep run {shlex.quote(str(run.sweep))}",
         "model_titles": {"ensemble": "ensemble", **REFERENCE_TITLES},
         "stage_titles": STAGE_TITLES,
@@ -84,11 +91,13 @@ def render(
         "metrics": TEST_METRICS,
         "models": MODELS,
         "folds": [],
+        "trials": trials,
+        "views": yaml.safe_load(sweep)["views"],
     }
     if run.cross_validation.exists():
         context["folds"] = compute_folds(read_parquet(run.cross_validation))
-    if trials:
-        context |= _search_context(run, summary, trials, context["folds"])
+    if len(history):
+        context |= _search_context(summary, trials, history, context)
     if run.ensemble.exists():
         context["ensemble"] = read_json(run.ensemble)
     if "test" in summary:
@@ -105,16 +114,24 @@ def render(
 
 
 def _search_context(
-    run: RunDirectory, summary: dict[str, Any], trials: list[TrialRecord], folds: Any
+    summary: dict[str, Any],
+    trials: list[TrialRecord],
+    history: pd.DataFrame,
+    context: dict[str, Any],
 ) -> dict[str, Any]:
-    history = read_parquet(run.history)
-    views = list(summary["views"])
+    views = context["views"]
+    searched = [trial for trial in trials if trial.stage == "search"]
     return {
-        "views": views,
-        "stages": {(row["stage"], row["view"]): row for row in summary["stages"]},
-        "leaderboards": {view: leaderboard(trials, history, folds, view) for view in views},
+        "stages": {(row["stage"], row["view"]): row for row in summary.get("stages", [])},
+        "leaderboards": {
+            view: leaderboard(trials, history, context["folds"], view) for view in views
+        },
+        "rungs": rung_rows(trials, history, views),
         "status_counts": status_counts(trials),
         "errors": error_counts(trials),
+        "finished": sum(trial.finished for trial in searched),
+        "epochs": sum(trial.epochs for trial in searched),
+        "planned": len(searched),
     }
 
 
@@ -128,6 +145,10 @@ def _percent(value: float | None, digits: int = 1) -> str:
 
 def _decimals(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _signed(value: float | None, digits: int = 4) -> str:
+    return "–" if value is None else f"{value:+.{digits}f}"
 
 
 def _duration(seconds: float) -> str:

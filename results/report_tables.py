@@ -64,14 +64,61 @@ class LeaderboardRow:
     Attributes:
         trial: Its record.
         train_loss: At its best epoch, on the view's rows, under dropout, with the L2 penalty.
+        gap: The validation loss less it.
         cv_loss: Over all folds.
         config: In words.
     """
 
     trial: TrialRecord
     train_loss: float | None
+    gap: float | None
     cv_loss: float | None
     config: str
+
+
+@dataclass(frozen=True)
+class RungRow:
+    """A rung of a bracket.
+
+    Attributes:
+        bracket: Its number, from 0.
+        epochs: The rung's level.
+        views: Of each view, how many trials reached it and the lowest loss there, in nats a row;
+            the loss is None where no trial had one.
+    """
+
+    bracket: int
+    epochs: int
+    views: dict[str, tuple[int, float | None]]
+
+
+def rung_rows(
+    trials: Sequence[TrialRecord], history: pd.DataFrame, views: Sequence[str]
+) -> list[RungRow]:
+    """The rungs of every bracket, with what its trials had reached by them.
+
+    Args:
+        trials: All trials; baselines compete at no rung.
+        history: Their epochs, as in ``history.parquet``.
+        views: In their order.
+    """
+    searched = [trial for trial in trials if trial.stage == "search" and trial.rung]
+    losses = {str(name): rows for name, rows in history.groupby("trial")}
+
+    def reached(view: str, bracket: int, epochs: int) -> tuple[int, float | None]:
+        here = [t for t in searched if (t.view, t.bracket) == (view, bracket) and t.rung >= epochs]
+        by_then = [
+            losses[t.id].loc[losses[t.id]["epoch"] <= epochs, "val_loss"].astype(float).min()
+            for t in here
+            if t.id in losses
+        ]
+        return len(here), min((float(x) for x in by_then if pd.notna(x)), default=None)
+
+    rungs = sorted({(trial.bracket, trial.rung) for trial in searched})
+    return [
+        RungRow(bracket, epochs, {view: reached(view, bracket, epochs) for view in views})
+        for bracket, epochs in rungs
+    ]
 
 
 def score_intervals(summary: dict[str, Any], frame: pd.DataFrame, seed: int) -> dict[str, Any]:
@@ -135,8 +182,9 @@ def leaderboard(
     for trial in [*best_trials(trials, view, count), *baseline]:
         loss = train_losses.get((trial.id, trial.best_epoch))
         train_loss = None if loss is None or pd.isna(loss) else float(loss)
-        config = config_text(trial.config)
-        rows.append(LeaderboardRow(trial, train_loss, cv_losses.get(trial.id), config))
+        val_loss, config = trial.best_val_loss, config_text(trial.config)
+        gap = None if train_loss is None or val_loss is None else val_loss - train_loss
+        rows.append(LeaderboardRow(trial, train_loss, gap, cv_losses.get(trial.id), config))
     return rows
 
 

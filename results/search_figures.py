@@ -1,4 +1,4 @@
-"""Figures of the search: the stages of a view, and the trials' validation losses."""
+"""Figures of the search: a view's stages, the trials' losses by epoch, the best by wall time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import Locator, LogLocator, MaxNLocator, NullLocator
 
-from .drawing import BLACK, BLUE, GREY, ORANGE, SKY, VERMILLION, new_axes, style_axes
-from .records import TrialRecord, best_trials
+from .drawing import (
+    BLACK,
+    BLUE,
+    GREY,
+    ORANGE,
+    SKY,
+    VERMILLION,
+    VIEW_COLOURS,
+    new_axes,
+    readable_log,
+    style_axes,
+)
+from .records import ARRIVAL, UNUSABLE, TrialRecord, best_trials
 from .tables import STAGE_TITLES
+
+_DASHES = ("-", "--", ":", "-.")
+"""Of the views' lines, which tell them apart in a grey print too."""
 
 STAGE_METRICS = {"val_loss": "log loss (nats a row)", "val_accuracy": "accuracy"}
 """What the stages are measured in, with the axis label."""
@@ -68,6 +81,24 @@ class SearchCurves:
     trials: tuple[TrialCurve, ...]
 
 
+@dataclass(frozen=True)
+class BestSoFar:
+    """The lowest validation loss of a view's trials, as time went by.
+
+    Attributes:
+        view: The view.
+        search_seconds: When a lower one arrived, since the search began, in all its sessions;
+            float64 ndarray of shape (n_improvements,), ascending.
+        val_loss: float64 ndarray of the same shape, in nats a row, descending.
+        last: When the view's last figures arrived.
+    """
+
+    view: str
+    search_seconds: np.ndarray
+    val_loss: np.ndarray
+    last: float
+
+
 def compute_stages(rows: Sequence[dict[str, Any]], view: str) -> StageFigures:
     """Picks a view's stages from ``stages`` of ``summary.json``."""
     figures = {row["stage"]: row for row in rows if row["view"] == view}
@@ -105,6 +136,61 @@ def compute_search(trials: Sequence[TrialRecord], history: pd.DataFrame, view: s
             if trial.view == view and trial.id in epochs
         ),
     )
+
+
+def compute_best_so_far(
+    trials: Sequence[TrialRecord], history: pd.DataFrame, views: Sequence[str]
+) -> list[BestSoFar]:
+    """How fast each view's search went down, without the baseline and trials that failed later.
+
+    Args:
+        trials: All trials.
+        history: A row an epoch of a trial, as in ``history.parquet``.
+        views: The views; those without a figure whose time is known are left out.
+    """
+    if ARRIVAL not in history:  # of a run of an older version
+        return []
+    usable = {t.id for t in trials if t.stage == "search" and t.status not in UNUSABLE}
+    known = history[history["trial"].isin(usable)].dropna(subset=[ARRIVAL, "val_loss"])
+    found = []
+    for view in views:
+        arrived = known[known["view"] == view].groupby(ARRIVAL)["val_loss"].min()
+        if arrived.empty:
+            continue
+        losses = arrived.to_numpy(np.float64)
+        lower = losses < np.concatenate([[np.inf], np.minimum.accumulate(losses)[:-1]])
+        seconds = arrived.index.to_numpy(np.float64)
+        found.append(BestSoFar(view, seconds[lower], losses[lower], float(seconds[-1])))
+    return found
+
+
+def plot_best_so_far(data: Sequence[BestSoFar], ax: Axes | None = None) -> Axes:
+    """Draws each view's lowest loss against the time of the search, a staircase a view."""
+    longest = max(view.last for view in data)
+    seconds, unit = next(
+        (length, name)
+        for length, name in ((3600, "hours"), (60, "minutes"), (1, "seconds"))
+        if longest >= 3 * length or length == 1
+    )
+    ax = style_axes(
+        ax or new_axes(),
+        "Best loss against wall time",
+        f"{unit} since the search began",
+        "validation log loss (nats a row)",
+    )
+    for number, view in enumerate(data):
+        colour = VIEW_COLOURS[number % len(VIEW_COLOURS)]
+        times = np.append(view.search_seconds, view.last) / seconds
+        losses = np.append(view.val_loss, view.val_loss[-1])
+        ax.step(times, losses, where="post", color=colour, linewidth=2,
+                linestyle=_DASHES[number % len(_DASHES)],
+                label=f"{view.view}: {losses[-1]:.4f}")  # fmt: skip
+        ax.plot(times[:-1], losses[:-1], "o", color=colour, markersize=4)
+    ax.set_xlim(left=0)
+    ax.set_yscale("log")
+    readable_log(ax.yaxis)
+    ax.legend(loc="upper right", fontsize=8)
+    return ax
 
 
 def plot_stages(
@@ -194,14 +280,8 @@ def plot_search(data: SearchCurves, ax: Axes | None = None) -> Axes:
         )
     ax.set_xscale("log")
     ax.set_yscale("log")
-    for axis in (ax.xaxis, ax.yaxis):
-        low, high = axis.get_view_interval()
-        ticks: Locator = LogLocator(subs=(1.0, 2.0, 5.0), numticks=30)
-        if high < 4 * low:  # too short a range for the round numbers of a logarithmic scale
-            ticks = MaxNLocator(6, steps=[1, 2, 5, 10], integer=axis is ax.xaxis)
-        axis.set_major_locator(ticks)
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(lambda value, _: f"{value:g}")
+    readable_log(ax.xaxis, whole=True)
+    readable_log(ax.yaxis)
     handles, labels = ax.get_legend_handles_labels()
     if handles:
         ax.legend(handles[::-1], labels[::-1], loc="upper right", fontsize=8)

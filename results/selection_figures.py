@@ -8,9 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from .drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, new_axes, style_axes
-
-_VIEW_COLOURS = (ORANGE, BLUE, PURPLE, GREEN, SKY, VERMILLION)
+from .drawing import BLACK, BLUE, GREY, VIEW_COLOURS, new_axes, style_axes
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def plot_folds(data: Sequence[FoldLosses], ax: Axes | None = None) -> Axes:
         "log loss on rows the models never saw (nats a row)",
     )
     views = list(dict.fromkeys(spread.view for spread in sorted(data, key=lambda s: s.view)))
-    colours = {view: _VIEW_COLOURS[i % len(_VIEW_COLOURS)] for i, view in enumerate(views)}
+    colours = {view: VIEW_COLOURS[i % len(VIEW_COLOURS)] for i, view in enumerate(views)}
     for position, spread in enumerate(data):
         ax.plot(
             spread.losses,

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from sklearn.metrics import classification_report
 
 from .decisions import decision_cost, decision_words, gains_table
 from .files import read_json, read_parquet, write_json
@@ -46,6 +47,7 @@ def compute_summary(run: RunDirectory, status: str) -> dict[str, Any]:
         if run.trials.exists():
             trials = trials_from_frame(read_parquet(run.trials))
             summary |= _search_part(run, sweep, environment, dataset, trials)
+            summary["cost"] = _cost_part(run, sweep, environment, trials)
     if run.ensemble.exists():
         ensemble = read_json(run.ensemble)
         summary["ensemble"] = {
@@ -108,6 +110,39 @@ def _search_part(
     }
 
 
+def _cost_part(
+    run: RunDirectory,
+    sweep: dict[str, Any],
+    environment: dict[str, Any],
+    trials: list[TrialRecord],
+) -> dict[str, Any]:
+    """Trainings, epochs and the workers' training seconds of the search and of k-fold, by view."""
+    cost: dict[str, Any] = {
+        "cpus": environment["cpus"],
+        "cpus_per_training": sweep["resources"]["cpus"],
+        "search": {
+            view: {
+                "trainings": len(of_view),
+                "epochs": sum(trial.epochs for trial in of_view),
+                "seconds": round(sum(trial.seconds for trial in of_view), 3),
+            }
+            for view in sweep["views"]
+            for of_view in [[trial for trial in trials if trial.view == view]]
+        },
+    }
+    if run.cross_validation.exists():
+        folds = read_parquet(run.cross_validation)
+        cost["cross_validation"] = {
+            str(view): {
+                "trainings": len(rows),
+                "epochs": None,  # beyond the best one they aren't kept
+                "seconds": round(float(rows["seconds"].sum()), 3),
+            }
+            for view, rows in folds.groupby("view")
+        }
+    return cost
+
+
 def _later_stages(
     run: RunDirectory, view: str, best_trial: str
 ) -> dict[str, tuple[float | None, float | None]]:
@@ -150,6 +185,14 @@ def _test_part(
             "cost": decision_cost(decision, measured["confusion_matrix"]),
         },
         "gains": gains_table(y, test["ensemble"].to_numpy()),
+        "classification_report": classification_report(
+            y,
+            (test["ensemble"].to_numpy() >= thresholds["ensemble"]).astype(int),
+            labels=[0, 1],
+            target_names=["negative", "positive"],
+            output_dict=True,
+            zero_division=0,
+        ),
         "test": measured,
         "references": {
             name: classification_metrics(y, test[name].to_numpy(), thresholds[name])

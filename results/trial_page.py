@@ -32,10 +32,10 @@ def compute_trial(run: RunDirectory, trials: Sequence[TrialRecord], name: str) -
         name: Of the trial.
 
     Returns:
-        The fields of :class:`~evensweep.results.records.TrialRecord`; ``history`` with a mapping
-        an epoch; ``place`` among ``of`` usable trials of its view by validation loss; ``folds``
-        with a mapping a fold, ``cv_val_loss``; the ``weight`` in the ensemble, 0 if it is no
-        member. What there is none of is None.
+        The fields of :class:`~evensweep.results.records.TrialRecord` but ``arrivals``; ``history``
+        with a mapping an epoch; ``place`` among ``of`` usable trials of its view by validation
+        loss; ``folds`` with a mapping a fold, ``cv_val_loss``; the ``weight`` in the ensemble, 0 if
+        it is no member. What there is none of is None.
 
     Raises:
         InputError: There is no such trial.
@@ -46,6 +46,7 @@ def compute_trial(run: RunDirectory, trials: Sequence[TrialRecord], name: str) -
         raise InputError(f"the run {run.name} has no trial '{name}'{hint}")
     trial = by_id[name]
     content = asdict(trial)
+    del content["arrivals"]
     history = trial.history
     if run.history.exists():
         frame = read_parquet(run.history)

@@ -91,15 +91,13 @@ def run_search(
         record: The trials; each event goes into it before the next decision is made.
         pool: The workers.
         on_change: Called after every change of the record, on another thread.
-        spent: Seconds of the time budget that earlier sessions have spent. When it is used up, no
-            trial goes on, and those in training end at their next rung.
+        spent: Seconds that the search has gone on for in earlier sessions. When the time budget is
+            used up, no trial goes on, and those in training end at their next rung.
 
     Raises:
         SweepError: More trials failed than may.
     """
-    budget = config.search.time_budget
-    deadline = time.monotonic() + budget - spent if budget else math.inf
-    source = _SearchSource(config, run, record, on_change, deadline)
+    source = _SearchSource(config, run, record, on_change, time.monotonic() - spent)
     pool.train(source)
     source.finish()
 
@@ -113,7 +111,7 @@ class _SearchSource:
         run: RunDirectory,
         record: SearchRecord,
         on_change: Callable[[], None],
-        deadline: float,
+        began: float,
     ) -> None:
         self._config = config
         self._run = run
@@ -125,7 +123,8 @@ class _SearchSource:
         self._settle()
         # What was in training when the run was interrupted goes first.
         self._ready = deque(self._schedule.running.items())
-        self._deadline = deadline
+        self._began = began
+        self._deadline = began + (config.search.time_budget or math.inf)
 
     def next(self) -> TrialSpec | None:
         if time.monotonic() > self._deadline:
@@ -157,6 +156,7 @@ class _SearchSource:
                 history=[[epoch, *map(finite_or_none, row)] for epoch, *row in report.history],
                 ending=report.ending,
                 checkpoint=str(state),
+                at=round(time.monotonic() - self._began, 3),
             )
         )
         self._schedule.report(trial, loss, report.ending)

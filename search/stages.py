@@ -348,6 +348,8 @@ class Stages:
         columns |= {name: ray.get(prediction) for name, [prediction] in references.items()}
         if self.config.protocol == "balanced_first":
             write_parquet(self.run.holdout_predictions, self._holdout_frame())
+        # One that was asked for during the run is not the one that ends it.
+        self.run.report.unlink(missing_ok=True)
         write_parquet(self.run.test_predictions, pd.DataFrame(columns))
 
     def _holdout_frame(self) -> pd.DataFrame:
@@ -378,7 +380,8 @@ class Stages:
         # matplotlib is needed here only.
         from ..results.report import write_report
 
-        write_report(self.run, write_summary(self.run, "running"))
+        trials = trials_from_frame(read_parquet(self.run.trials))
+        write_report(self.run, write_summary(self.run, "running"), trials)
 
     def _add_seconds(self, stage: str, seconds: float) -> None:
         environment = read_json(self.run.environment)

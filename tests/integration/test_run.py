@@ -1,6 +1,7 @@
 """A whole sweep leaves what the contract of the run directory promises."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,12 +10,14 @@ from io import StringIO
 import numpy as np
 import pandas as pd
 import pytest
+from report_numbers import unexplained_numbers
 from typer.testing import CliRunner
 
 from evensweep import load_run
 from evensweep.cli import app
 from evensweep.datasets.table import load_table
 from evensweep.results.metrics import classification_metrics
+from evensweep.results.summary import write_summary
 from evensweep.search.config import SweepConfig
 from evensweep.search.run import Run
 from evensweep.search.stage import StageName
@@ -67,6 +70,10 @@ def test_every_file_of_the_layout_is_there(finished: Run) -> None:
     assert not list(run.root.rglob("*.tmp"))
 
 
+def test_every_number_of_the_report_is_one_of_the_runs_files(finished: Run) -> None:
+    assert unexplained_numbers(finished.directory) == set()
+
+
 def test_every_picture_has_its_numbers_beside_it(finished: Run) -> None:
     plots, summary = finished.directory.plots, finished.summary
     numbers = {path.stem: pd.read_csv(path) for path in plots.glob("*.csv")}
@@ -83,6 +90,9 @@ def test_every_picture_has_its_numbers_beside_it(finished: Run) -> None:
         searched = numbers[f"search-{view}"]
         assert searched["val_loss"].min() <= summary["views"][view]["best_val_loss"]
         assert set(searched["trial"]) == {t.id for t in finished.trials if t.view == view}
+    times = numbers["search-time"]
+    assert set(times["view"]) == {"undersampled", "smote"}
+    assert times["search_seconds"].between(0, summary["search"]["seconds"]).all()
     folds = numbers["cross-validation"].groupby("trial")["losses"]
     assert (folds.count() == 3).all()
     assert len(numbers["ensemble-selection"]) == 10
@@ -196,7 +206,9 @@ def test_the_same_seed_gives_the_same_run(finished: Run, small_config: SweepConf
     )
     # Which trials a rung stops depends on who comes first; what an epoch gives does not.
     first_history, second_history = (
-        pd.read_parquet(run.directory.history).set_index(["trial", "epoch"])
+        pd.read_parquet(run.directory.history)
+        .set_index(["trial", "epoch"])
+        .drop(columns="search_seconds")
         for run in (finished, again)
     )
     both = first_history.index.intersection(second_history.index)
@@ -246,10 +258,14 @@ def test_resume_of_an_unfinished_search_keeps_the_finished_trials(
     run.search_records.write_text("".join(lines[: ends[2] + 1]) + '{"event": "progr')
     shutil.copytree(source.tune, run.tune, dirs_exist_ok=True, ignore=lambda *_: ["records.jsonl"])
     kept = [ended_trial(lines[i]) for i in ends[:3]]
+    write_summary(run, "running")
+    assert CliRunner().invoke(app, ["report", str(root)]).exit_code == 0
+    assert re.search(r"\d of 6 trials are done", run.report.read_text())
 
     resumed = resume(root)
 
     assert resumed.summary["status"] == "complete"
+    assert "Test against references" in run.report.read_text()
     before = pd.read_parquet(source.trials).set_index("id")
     after = pd.read_parquet(run.trials).set_index("id")
     assert list(after.index) == list(before.index)

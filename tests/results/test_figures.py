@@ -7,17 +7,22 @@ from evensweep.results.calibration import compute_calibration
 from evensweep.results.curves import (
     compute_precision_recall,
     compute_roc,
+    compute_thresholds,
     plot_calibration,
     plot_gains,
     plot_precision_recall,
     plot_roc,
+    plot_thresholds,
 )
 from evensweep.results.decisions import compute_gains
-from evensweep.results.drawing import new_figure, png_bytes
+from evensweep.results.drawing import figure_of, new_figure, png_bytes
 from evensweep.results.records import TrialRecord
 from evensweep.results.search_figures import (
+    BestSoFar,
+    compute_best_so_far,
     compute_search,
     compute_stages,
+    plot_best_so_far,
     plot_search,
     plot_stages,
     stage_limits,
@@ -163,8 +168,21 @@ FOLDS = compute_folds(
         lambda ax: plot_search(SEARCH, ax),
         lambda ax: plot_folds(FOLDS, ax),
         lambda ax: plot_selection(compute_selection([0.3, 0.2]), ax),
+        lambda ax: plot_thresholds(compute_thresholds(Y, P), 0.5, "with the best F1", ax),
+        lambda ax: plot_best_so_far([BestSoFar("v", np.array([1.0]), np.array([0.3]), 9.0)], ax),
     ],
-    ids=["roc", "pr", "calibration", "gains", "stages", "search", "folds", "selection"],
+    ids=[
+        "roc",
+        "pr",
+        "calibration",
+        "gains",
+        "stages",
+        "search",
+        "folds",
+        "selection",
+        "thresholds",
+        "time",
+    ],
 )
 def test_plots_draw_on_given_axes_or_new_ones_and_label_them(plot):
     given = new_figure().subplots()
@@ -172,7 +190,7 @@ def test_plots_draw_on_given_axes_or_new_ones_and_label_them(plot):
     drawn = plot(None)
     assert isinstance(drawn.get_figure(root=True), Figure)
     assert drawn.get_xlabel()
-    assert png_bytes(drawn).startswith(b"\x89PNG\r\n")
+    assert png_bytes(figure_of(drawn)).startswith(b"\x89PNG\r\n")
 
 
 def test_the_best_trial_is_named_in_the_legend():
@@ -183,4 +201,32 @@ def test_the_best_trial_is_named_in_the_legend():
 def test_search_without_a_finite_epoch_still_draws():
     data = compute_search([trial("smote-000", loss=None)], history(smote_000=[None]), "smote")
     assert data.best is None
-    assert png_bytes(plot_search(data))
+    assert png_bytes(figure_of(plot_search(data)))
+
+
+def test_thresholds_call_the_rows_at_or_above_them():
+    data = compute_thresholds(np.array([0, 1, 0, 1]), np.array([0.1, 0.4, 0.6, 0.9]))
+    assert data.threshold.tolist() == [0.1, 0.4, 0.6, 0.9]
+    assert data.precision == pytest.approx([1 / 2, 2 / 3, 1 / 2, 1])
+    assert data.recall == pytest.approx([1, 1, 1 / 2, 1 / 2])
+    assert data.f1 == pytest.approx([2 / 3, 4 / 5, 1 / 2, 2 / 3])
+
+
+def test_the_best_so_far_goes_down_as_results_arrive():
+    trials = [trial("smote-000"), trial("smote-001"), trial("smote-002", status="failed")]
+    frame = history(smote_000=[0.5, 0.4], smote_001=[0.45], smote_002=[0.1])
+    frame["search_seconds"] = [7.0, 7.0, 3.0, 1.0]
+    [data] = compute_best_so_far(trials, frame, ["smote", "undersampled"])
+    assert data.view == "smote"
+    assert data.search_seconds.tolist() == [3.0, 7.0]
+    assert data.val_loss.tolist() == [0.45, 0.4]
+    assert data.last == 7.0
+    without = frame.assign(search_seconds=np.nan)
+    assert compute_best_so_far(trials, without, ["smote"]) == []
+    assert compute_best_so_far(trials, frame.drop(columns="search_seconds"), ["smote"]) == []
+
+
+@pytest.mark.parametrize(("last", "unit"), [(50, "seconds"), (500, "minutes"), (50_000, "hours")])
+def test_wall_time_has_a_fitting_unit(last, unit):
+    data = BestSoFar("v", np.array([1.0]), np.array([0.3]), float(last))
+    assert plot_best_so_far([data]).get_xlabel().startswith(unit)

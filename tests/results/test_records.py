@@ -1,6 +1,7 @@
 """The record tells the same after any interruption, and its tables keep every type."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -152,11 +153,14 @@ def test_reading_leaves_the_file_alone_and_makes_none(path: Path, tmp_path: Path
 
 def test_history_of_a_trial_that_was_trained_again_is_not_doubled(path: Path) -> None:
     record = SearchRecord.open(path, plan())
-    record.add(progress(2, 2))
-    record.add(progress(2, 6, first=3))
-    assert [row[0] for row in record.trials["smote-002"].history] == [1, 2, 3, 4, 5, 6]
-    record.add(progress(2, 6, first=1))
-    assert [row[0] for row in record.trials["smote-002"].history] == [1, 2, 3, 4, 5, 6]
+    trial = record.trials["smote-002"]
+    record.add(replace(progress(2, 2), at=3.0))
+    record.add(replace(progress(2, 6, first=3), at=9.0))
+    assert [row[0] for row in trial.history] == [1, 2, 3, 4, 5, 6]
+    assert trial.arrivals == [(2, 3.0), (6, 9.0)]
+    record.add(replace(progress(2, 6, first=1), at=20.0))
+    assert [row[0] for row in trial.history] == [1, 2, 3, 4, 5, 6]
+    assert trial.arrivals == [(6, 20.0)]
 
 
 def test_events_of_trials_outside_the_plan_are_passed_over(path: Path) -> None:
@@ -224,13 +228,17 @@ class TestFrames:
         assert back.config == bare.config
 
     def test_history_is_a_row_an_epoch(self) -> None:
-        trial = TrialRecord("a", "smote", "search", 0, {}, history=[[1, 0.5, 0.6, None, 0.7]])
+        rows = [[1, 0.5, 0.6, None, 0.7], [2, 0.4, 0.6, 0.5, 0.7], [3, 0.3, 0.6, 0.4, 0.7]]
+        trial = TrialRecord("a", "smote", "search", 0, {}, history=rows, arrivals=[(2, 7.5)])
         frame = history_frame([trial, TrialRecord("b", "smote", "search", 0, {})])
         assert list(frame) == [
             "trial", "view", "epoch", "loss", "accuracy", "val_loss", "val_accuracy",
+            "search_seconds",
         ]  # fmt: skip
-        assert frame.shape == (1, 7)
+        assert frame.shape == (3, 8)
         assert frame.loc[0, ["trial", "epoch", "loss"]].tolist() == ["a", 1, 0.5]
+        # The epochs of a step arrive together; records of older versions don't say when.
+        assert frame["search_seconds"].fillna(-1).tolist() == [7.5, 7.5, -1]
 
 
 def test_best_trials_are_the_sound_ones_of_the_search_on_one_view() -> None:

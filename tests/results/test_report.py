@@ -6,13 +6,22 @@ import sys
 from html import unescape
 from html.parser import HTMLParser
 
-import numpy as np
 import pandas as pd
 import pytest
-import yaml
+from example_run import (
+    HOSTILE,
+    TRIALS,
+    VIEWS,
+    random_trials,
+    trial,
+    write_prepared,
+    write_searched,
+    write_tested,
+)
+from report_numbers import unexplained_numbers
 
-from evensweep.results.files import write_json, write_parquet
-from evensweep.results.records import TrialRecord, history_frame, trials_frame
+from evensweep.results.files import write_parquet
+from evensweep.results.records import history_frame, trials_frame
 from evensweep.results.references import REFERENCES
 from evensweep.results.report import write_report
 from evensweep.results.report_tables import (
@@ -20,162 +29,13 @@ from evensweep.results.report_tables import (
     TEST_METRICS,
     error_counts,
     leaderboard,
+    rung_rows,
     status_counts,
 )
 from evensweep.results.run_directory import RunDirectory
 from evensweep.results.selection_figures import compute_folds
-from evensweep.results.summary import compute_summary
+from evensweep.results.summary import compute_summary, write_summary
 from evensweep.results.tables import verdicts
-
-VIEWS = ("undersampled", "smote")
-HOSTILE = "<b>x</b>"
-CONFIG = {
-    "batch_size": 128,
-    "num_layers": 2,
-    "hidden_layer_size": 16,
-    "activation": "relu",
-    "learning_rate": 0.001,
-    "dropout_rate": 0.1,
-    "l2_strength": 1e-4,
-}
-
-
-def trial(view, name, losses, *, status="stopped", stage="search", error=None):
-    finite = [loss for loss in losses if loss is not None]
-    return TrialRecord(
-        id=f"{view}-{name}",
-        view=view,
-        stage=stage,
-        seed=1,
-        config=CONFIG if stage == "search" else {**CONFIG, "dropout_rate": None},
-        status=status,
-        epochs=len(losses),
-        best_epoch=losses.index(min(finite)) + 1 if finite else 0,
-        best_val_loss=min(finite, default=None),
-        best_val_accuracy=0.9 if finite else None,
-        error=error,
-        history=[[n, 0.6 - n / 100, 0.8, loss, 0.9] for n, loss in enumerate(losses, start=1)],
-    )
-
-
-TRIALS = [
-    t
-    for view in VIEWS
-    for t in (
-        trial(view, "baseline", [0.4, 0.31], status="converged", stage="baseline"),
-        trial(view, "000", [0.35, 0.3, 0.32], status="converged"),
-        trial(view, "001", [0.5, 0.45]),
-        trial(view, "002", [0.7, None], status="diverged"),
-        trial(view, "003", [], status="failed", error=f"no {HOSTILE} column"),
-    )
-]
-
-
-DECISION = {"by": "cost", "false_positive_cost": 1.0, "false_negative_cost": 8.0, "contacts": None}
-
-
-def write_prepared(run):
-    run.root.mkdir(parents=True)
-    sweep = {
-        "protocol": "holdout",
-        "views": list(VIEWS),
-        "search": {"scheduler": "asha", "searcher": "random"},
-        "decision": DECISION,
-        "seed": 3,
-    }
-    run.sweep.write_text(yaml.safe_dump(sweep), encoding="utf-8")
-    write_json(
-        run.environment,
-        {
-            "versions": {"python": "3.11.7", "ray": "2.60.0"},
-            "platform": "Linux",
-            "cpus": 2.0,
-            "seed": 3,
-            "stage_seconds": {"prepare": 0.5, "search": 3725.0},
-        },
-    )
-    part = {"rows": 200, "positive": 40, "negative": 160}
-    write_json(
-        run.dataset,
-        {
-            "name": "shop",
-            "source": "/data/shop.csv",
-            "rows": 600,
-            "features": 2,
-            "positive_rate": 0.2,
-            "fingerprint": "ab" * 32,
-            "schema": {
-                "columns": [{"name": HOSTILE, "kind": "numeric"}, {"name": "b", "kind": "boolean"}],
-                "target": "bought",
-                "positive": "yes",
-                "negative": "no",
-                "id_columns": ["customer"],
-                "dropped": [],
-            },
-            "notes": [f"that {HOSTILE} is numeric"],
-            "duplicate_feature_rows": 60,
-            "gaps": {HOSTILE: 12},
-            "class_counts": {
-                "splits": dict.fromkeys(("train", "validation", "test"), part),
-                "views": dict.fromkeys(VIEWS, part),
-            },
-        },
-    )
-
-
-def write_searched(run):
-    rng = np.random.default_rng(0)
-    y, rows = labels(rng), np.arange(200)
-    averages = {f"average.{view}": probabilities(rng, y) for view in VIEWS}
-    write_parquet(run.validation_predictions, pd.DataFrame({"row": rows, "target": y, **averages}))
-    write_parquet(run.history, history_frame(TRIALS))
-    write_parquet(run.trials, trials_frame(TRIALS))
-
-
-def write_tested(run):
-    rng = np.random.default_rng(1)
-    best = [f"{view}-000" for view in VIEWS]
-    folds = pd.DataFrame(
-        [(t, t[:-4], f, 100, 0.31 + f / 100, 0.9, 3, 1.0) for t in best for f in range(3)],
-        columns=[
-            "trial", "view", "fold", "rows", "val_loss", "val_accuracy", "best_epoch", "seconds",
-        ],
-    )  # fmt: skip
-    write_parquet(run.cross_validation, folds)
-    write_json(
-        run.ensemble,
-        {
-            "members": [
-                {"trial": best[0], "view": VIEWS[0], "weight": 0.25},
-                {"trial": best[1], "view": VIEWS[1], "weight": 0.75},
-            ],
-            "oof_log_loss": 0.305,
-            "oof_roc_auc": 0.87,
-            "bags": 20,
-            "comparison": {
-                "ensemble": {"log_loss": 0.305, "roc_auc": 0.87, "pr_auc": 0.6},
-                "best trial": {"log_loss": 0.3111, "roc_auc": 0.8612, "pr_auc": 0.59},
-            },
-            "thresholds": {"ensemble": 0.3, **dict.fromkeys(REFERENCES, 0.4)},
-            "path": [best[1], best[0], best[1], best[1]],
-            "path_losses": [0.32, 0.31, 0.308, 0.302, 0.303],
-        },
-    )
-    y = labels(rng)
-    predictions = {"ensemble": probabilities(rng, y)} | {
-        name: probabilities(rng, y) for name in REFERENCES
-    }
-    predictions["majority"] = np.full(200, 0.2)
-    frame = pd.DataFrame({"row": np.arange(200), "target": y, **predictions})
-    write_parquet(run.test_predictions, frame)
-
-
-def labels(rng):
-    return rng.permutation(np.repeat([0, 1], [160, 40]))
-
-
-def probabilities(rng, y):
-    return 1 / (1 + np.exp(-rng.normal(3.0 * y - 2.5, 1.5)))
 
 
 @pytest.fixture(scope="module")
@@ -184,9 +44,12 @@ def complete(tmp_path_factory):
     run = RunDirectory(tmp_path_factory.mktemp("runs") / "a run & more")
     for write in (write_prepared, write_searched, write_tested):
         write(run)
-    summary = compute_summary(run, "running")
-    write_report(run, summary)
+    summary = write_summary(run, "running")
+    write_report(run, summary, TRIALS)
     return run, summary, run.report.read_text(encoding="utf-8")
+
+
+HISTORY = history_frame(TRIALS)
 
 
 class Page(HTMLParser):
@@ -218,7 +81,8 @@ class Page(HTMLParser):
 def test_shows_every_section_answer_first(complete):
     page = Page(complete[2])
     assert page.sections == [
-        "answer", "test", "views", "trials", "search", "folds", "ensemble", "data", "reproduce",
+        "answer", "test", "views", "trials", "search", "hyperparameters", "folds", "ensemble",
+        "data", "cost", "reproduce",
     ]  # fmt: skip
 
 
@@ -235,6 +99,48 @@ def test_every_test_figure_is_the_summarys(complete):
     for row in summary["test"]["confusion_matrix"]:
         for count in row:
             assert f"<b>{count}</b>" in text
+
+
+def test_every_number_of_the_page_is_one_of_the_runs_files(complete):
+    run, _, text = complete
+    assert unexplained_numbers(run) == set()
+    # The check itself must be able to fail.
+    wrong = text.replace(">0.3050<", ">0.3057<")
+    assert wrong != text
+    try:
+        run.report.write_text(wrong, encoding="utf-8")
+        assert unexplained_numbers(run) == {"0.3057"}
+    finally:
+        run.report.write_text(text, encoding="utf-8")
+
+
+def test_the_classification_report_is_of_the_confusion_matrix(complete):
+    _, summary, text = complete
+    (tn, fp), (fn, tp) = summary["test"]["confusion_matrix"]
+    cells = f"<td>{tp / (tp + fp):.4f}</td><td>{tp / (tp + fn):.4f}</td>"
+    f1 = f"<td>{summary['test']['f1']:.4f}</td><td>{tp + fn}</td>"
+    assert f'<th scope="row">positive</th>{cells}{f1}' in text
+    assert f'<th scope="row">negative</th><td>{tn / (tn + fn):.4f}</td>' in text
+
+
+def test_the_cost_adds_up_the_workers_training_time(complete):
+    _, summary, text = complete
+    spent = sum(t.seconds for t in TRIALS if t.view == "smote")
+    assert summary["cost"]["search"]["smote"] == {"trainings": 5, "epochs": 9, "seconds": spent}
+    assert summary["cost"]["cross_validation"]["smote"]["seconds"] == 3.0
+    assert f"<td>5</td><td>9</td><td>{spent:.1f} s</td>" in text[text.index('id="trainings"') :]
+
+
+def test_rungs_count_who_reached_them_and_the_best_by_then(complete):
+    assert [(row.epochs, row.views["smote"]) for row in rung_rows(TRIALS, HISTORY, VIEWS)] == [
+        (2, (3, 0.3)),
+        (3, (1, 0.3)),
+    ]
+    assert '<th scope="row">0</th><td>2</td><td>3<small>0.3000</small></td>' in complete[2]
+
+
+def test_the_gaps_of_the_best_trials_are_validation_less_training_loss(complete):
+    assert "<td>0.5800</td><td>0.3000</td><td>-0.2800</td>" in complete[2]
 
 
 def test_the_gains_and_the_cost_are_told(complete):
@@ -285,9 +191,10 @@ def test_images_are_the_plots_as_png(complete):
         assert min(struct.unpack(">II", png[16:24])) > 100
     assert sorted(embedded) == sorted(path.read_bytes() for path in run.plots.glob("*.png"))
     assert {path.stem for path in run.plots.iterdir()} == {
-        "test-roc", "test-precision-recall", "test-gains", "test-calibration",
-        "stages-undersampled", "stages-smote", "search-undersampled", "search-smote",
-        "cross-validation", "ensemble-selection",
+        "test-roc", "test-precision-recall", "test-gains", "test-calibration", "test-thresholds",
+        "stages-undersampled", "stages-smote", "search-undersampled", "search-smote", "search-time",
+        "parallel-undersampled", "parallel-smote", "slices-undersampled", "slices-smote",
+        "cross-validation", "ensemble-selection", "ensemble-diversity",
     }  # fmt: skip
 
 
@@ -319,7 +226,7 @@ def test_report_is_written_last_and_stale_plots_go(tmp_path, monkeypatch):
 
     monkeypatch.setattr("evensweep.results.report.write_text", no_report)
     with pytest.raises(OSError, match="disk full"):
-        write_report(run, compute_summary(run, "running"))
+        write_report(run, compute_summary(run, "running"), [])
     assert not run.report.exists()
 
 
@@ -327,11 +234,14 @@ def test_a_run_that_only_searched_has_a_report(tmp_path):
     run = RunDirectory(tmp_path / "run")
     write_prepared(run)
     write_searched(run)
-    write_report(run, compute_summary(run, "running"))
+    write_report(run, write_summary(run, "running"), TRIALS)
     text = run.report.read_text(encoding="utf-8")
     page = Page(text)
-    assert page.sections == ["answer", "views", "trials", "search", "data", "reproduce"]
-    assert len(page.images) == 4
+    assert page.sections == [
+        "answer", "views", "trials", "search", "hyperparameters", "data", "cost", "reproduce",
+    ]  # fmt: skip
+    assert len(page.images) == 9
+    assert unexplained_numbers(run) == set()
     assert "No answer yet" in text
     assert f"evensweep resume {run.root}" in text
 
@@ -340,7 +250,7 @@ def test_a_run_that_failed_at_once_says_why(tmp_path):
     run = RunDirectory(tmp_path / "run")
     write_prepared(run)
     summary = compute_summary(run, "failed") | {"error": f"no trial of {HOSTILE} gave a loss"}
-    write_report(run, summary)
+    write_report(run, summary, [])
     text = run.report.read_text(encoding="utf-8")
     assert Page(text).sections == ["answer", "data", "reproduce"]
     assert "no trial of &lt;b&gt;x&lt;/b&gt; gave a loss" in text
@@ -354,8 +264,59 @@ def test_a_baseline_that_diverged_leaves_dashes(tmp_path):
     trials = [diverged if t.id == diverged.id else t for t in TRIALS]
     write_parquet(run.history, history_frame(trials))
     write_parquet(run.trials, trials_frame(trials))
-    write_report(run, compute_summary(run, "running"))
+    write_report(run, compute_summary(run, "running"), trials)
     assert "<td>–<small>–</small></td>" in run.report.read_text(encoding="utf-8")
+
+
+def test_a_search_that_goes_on_shows_what_it_has(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    write_prepared(run)
+    waiting = trial("smote", "004", [], status="waiting")
+    write_report(run, write_summary(run, "running"), [*TRIALS, waiting])
+    text = run.report.read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.sections == ["answer", "trials", "search", "hyperparameters", "data", "reproduce"]
+    assert "8 of 9 trials are done" in text
+    assert "<b>smote</b>: best smote-000, log loss 0.3000, accuracy 90.0%" in text
+    assert f"evensweep report {run.root}" in text
+    assert f"evensweep resume {run.root}" in text
+
+
+def test_a_run_of_one_view_two_members_and_no_hyperparameter_to_choose(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    trials = [trial("smote", f"{n:03d}", [0.5, 0.4 - n / 100]) for n in range(2)]
+    trials.append(trial("smote", "baseline", [0.5], status="converged", stage="baseline"))
+    write_prepared(run, ["smote"])
+    write_searched(run, trials)
+    write_tested(run, members=("smote-000", "smote-001"))
+    write_report(run, write_summary(run, "complete"), trials)
+    page = Page(run.report.read_text(encoding="utf-8"))
+    assert "hyperparameters" not in page.sections
+    assert "importance" not in {path.stem for path in run.plots.iterdir()}
+    assert (run.plots / "ensemble-diversity.csv").exists()
+    assert unexplained_numbers(run) == set()
+
+
+def test_an_ensemble_of_one_has_no_diversity(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    write_prepared(run)
+    write_searched(run)
+    write_tested(run, members=("smote-000",))
+    write_report(run, write_summary(run, "complete"), TRIALS)
+    assert not (run.plots / "ensemble-diversity.png").exists()
+    assert unexplained_numbers(run) == set()
+
+
+def test_the_report_of_500_trials_is_below_5_mb(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    trials = random_trials(250)
+    write_prepared(run)
+    write_searched(run, trials)
+    write_tested(run, members=tuple(f"{v}-{n:03d}" for v in VIEWS for n in range(10)))
+    write_report(run, write_summary(run, "complete"), trials)
+    assert run.report.stat().st_size < 5e6
+    assert (run.plots / "importance.csv").exists()
+    assert unexplained_numbers(run) == set()
 
 
 @pytest.mark.parametrize(
