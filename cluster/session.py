@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 _IDLE_MILLISECONDS = 30_000
 """Until Ray may end an idle worker process beyond one a CPU. The next stage of a sweep can then use
@@ -24,10 +25,12 @@ class Session:
     Attributes:
         cpus: CPUs of the whole cluster.
         dashboard: Address of the dashboard, or None if it is not running.
+        token_required: Whether the dashboard asks for the cluster's token.
     """
 
     cpus: float
     dashboard: str | None
+    token_required: bool
 
 
 @contextlib.contextmanager
@@ -73,10 +76,26 @@ def ray_session(
         yield Session(
             cpus=ray.cluster_resources().get("CPU", 1.0),
             dashboard=f"http://{dashboard}" if dashboard else None,
+            # Ray sets it, too: a session started here has a token unless its user wants none.
+            token_required=os.environ.get("RAY_AUTH_MODE", "").lower() == "token",
         )
     finally:
         if mine:
             ray.shutdown()
+
+
+def log_folder() -> Path | None:
+    """Where this node keeps the logs that the dashboard lists; None without a node here."""
+    import ray
+
+    if not ray.is_initialized():
+        return None
+    context = ray.get_runtime_context()
+    try:
+        folder = Path(context.get_temp_dir(), context.get_session_name(), "logs")
+    except AttributeError:  # a driver that is joined through ray:// has no node of its own
+        return None
+    return folder if folder.is_dir() else None
 
 
 @contextlib.contextmanager

@@ -106,7 +106,11 @@ def run_sweep(
         from .search.sweep import execute
 
         if session.dashboard:
-            console.print(f"  Ray dashboard: {session.dashboard}", style="dim")
+            token = " (its token: ray get-auth-token)"
+            console.print(
+                f"  Ray dashboard: {session.dashboard}{token if session.token_required else ''}",
+                style="dim",
+            )
         with display_for(console) as display:
             finished = execute(config, directory, table, session, display, until, tracking)
     if tracking.tensorboard:

@@ -29,25 +29,28 @@ _NOTEBOOK_WIDTH = 100
 
 
 class _Drawing(Display):
-    """The stage under way as something to draw: a line a view, then a bar for the folds."""
+    """The stage under way as something to draw: a line a view for the search, else a bar."""
 
     def __init__(self) -> None:
         self._title = ""
         self._record: SearchRecord | None = None
         self._views: Sequence[str] = ()
-        self._started = 0.0
+        self._began = self._started = 0.0
         self._rate = EpochRate()
         self._bar: Progress | None = None
 
     def stage(self, title: str) -> None:
         """See :class:`~evensweep.search.progress.Display`."""
-        self._title = title
-        self._record, self._bar = None, None
+        self._title, self._began = title, time.monotonic()
+        self._record = None
+        # Nobody knows how long most stages take: their bar says that they are at work.
+        self._bar = Progress(TextColumn("  "), BarColumn(), TimeElapsedColumn())
+        self._bar.add_task("", total=None)
 
     def search(self, record: SearchRecord, views: Sequence[str]) -> None:
         """See :class:`~evensweep.search.progress.Display`."""
         self._record, self._views, self._started = record, views, time.monotonic()
-        self._rate = EpochRate()
+        self._rate, self._bar = EpochRate(), None
 
     def folds(self, total: int) -> None:
         """See :class:`~evensweep.search.progress.Display`."""
@@ -55,6 +58,11 @@ class _Drawing(Display):
             TextColumn("  folds"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         )
         self._bar.add_task("folds", total=total)
+
+    def complete(self) -> Text:
+        """The line that stays of the stage under way when it is complete."""
+        minutes, seconds = divmod(round(time.monotonic() - self._began), 60)
+        return Text.assemble(("✓ ", "green"), self._title, (f"  {minutes}:{seconds:02d}", "dim"))
 
     def fold_done(self, figures: FoldFigures) -> None:
         """See :class:`~evensweep.search.progress.Display`."""
@@ -124,13 +132,15 @@ class LiveDisplay(_Drawing):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if exc_type is None:
+            self.stage("")
         super().stage("")
         self._live.stop()
 
     def stage(self, title: str) -> None:
         """See :class:`~evensweep.search.progress.Display`."""
         if self._title:
-            self._console.print(Text.assemble(("✓ ", "green"), self._title))
+            self._console.print(self.complete())
         super().stage(title)
 
 
@@ -140,7 +150,7 @@ class NotebookDisplay(_Drawing):
     def __init__(self) -> None:
         super().__init__()
         self._output: Any = None
-        self._complete: list[str] = []
+        self._complete: list[Text] = []
         self._drawn = 0.0
 
     def __exit__(
@@ -157,7 +167,7 @@ class NotebookDisplay(_Drawing):
     def stage(self, title: str) -> None:
         """See :class:`~evensweep.search.progress.Display`."""
         if self._title:
-            self._complete.append(self._title)
+            self._complete.append(self.complete())
         super().stage(title)
         self._show()
 
@@ -176,8 +186,8 @@ class NotebookDisplay(_Drawing):
         console = Console(
             record=True, file=io.StringIO(), width=_NOTEBOOK_WIDTH, force_jupyter=False
         )
-        for title in self._complete:
-            console.print(Text.assemble(("✓ ", "green"), title))
+        for line in self._complete:
+            console.print(line)
         console.print(self.draw())
         page = notebook.HTML(
             console.export_html(

@@ -25,6 +25,7 @@ from ..trainables.tune_adapter import REPORT, Report, TrialSpec
 from .tune_internals import (
     expect_no_files_of_trials,
     keep_workers,
+    name_tasks,
     survive_full_memory,
     take_waiting_processes,
 )
@@ -69,8 +70,10 @@ class TrainingPool:
         take_waiting_processes()
         survive_full_memory()
         expect_no_files_of_trials()
+        worker = tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus})
+        worker.__name__ = worker.__qualname__ = "TrialWorker"  # the actors' class in the dashboard
         self._tuner = tune.Tuner(
-            tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus}),
+            worker,
             tune_config=tune.TuneConfig(
                 search_alg=_Searcher(self._feed),
                 scheduler=_Scheduler(self._feed),
@@ -251,6 +254,8 @@ class _Scheduler(FIFOScheduler):
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         resources = trial.placement_group_factory
+        if not self._kept:
+            name_tasks(tune_controller, _trial_id)
         if resources not in self._kept:
             self._kept.add(resources)
             keep_workers(tune_controller, resources, self._feed.slots)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..cluster.session import Session, ray_session
+from ..cluster.session import Session, log_folder, ray_session
 from ..datasets.errors import InputError
 from ..datasets.table import Table
 from ..results.files import exclusive, read_json, write_json, write_text
@@ -204,14 +204,15 @@ def execute(
     """Does the stages of a run that are not complete, inside an open Ray session."""
     from ..results.summary import write_summary
     from .gauges import SearchGauges
+    from .session_logs import SessionLogs
     from .stages import Stages
 
     with _alone(run), _log_file(run.log):
         if not run.environment.exists():
             write_json(run.environment, _environment(config, session.cpus))
         write_summary(run, "running")
-        tracking = tracking or Tracking()
-        displays = [display, SearchGauges(run.name), *tracking.displays(run)]
+        tracking, logs = tracking or Tracking(), SessionLogs(run, log_folder())
+        displays = [display, SearchGauges(run.name), logs, *tracking.displays(run)]
         try:
             Stages(config, run, table, Together(*displays)).execute(until)
         except Exception as error:
@@ -219,6 +220,7 @@ def execute(
             with suppress(OSError, InputError):  # a full disk, or one that has gone
                 write_summary(run, "failed", error=str(error))
             raise
+        logs.report()
         tracking.log(run)
     return Run.load(run.root)
 

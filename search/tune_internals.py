@@ -49,6 +49,43 @@ def _with_errors_of_actors(handle: Callable[..., None]) -> Callable[..., None]:
     return handled
 
 
+def name_tasks(tune_controller: Any, name_of: Callable[[Any], str]) -> None:
+    """Names what workers do after the trial, such as ``smote-007 train``, for the dashboard.
+
+    Args:
+        tune_controller: Tune's, which is to run trials.
+        name_of: Gives a Tune trial's name.
+    """
+    manager = tune_controller._actor_manager
+    schedule = manager._schedule_tracked_actor_task
+    actors = manager._live_actors_to_ray_actors_resources
+
+    def named(tracked_actor_task: Any, method_name: str, **others: Any) -> Any:
+        worker = tracked_actor_task._tracked_actor
+        trial = tune_controller._actor_to_trial.get(worker)
+        if trial is None or worker not in actors:
+            return schedule(tracked_actor_task, method_name, **others)
+        handle, resources = actors[worker]
+        actors[worker] = _Named(handle, name_of(trial)), resources
+        try:
+            return schedule(tracked_actor_task, method_name, **others)
+        finally:
+            actors[worker] = handle, resources
+
+    manager._schedule_tracked_actor_task = named
+
+
+class _Named:
+    """An actor handle whose methods are tasks with a name in front of theirs."""
+
+    def __init__(self, handle: Any, name: str) -> None:
+        self._handle = handle
+        self._name = name
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._handle, method).options(name=f"{self._name} {method}")
+
+
 def keep_workers(tune_controller: Any, resources: Any, count: int) -> None:
     """Lets Tune keep so many workers that no trial waits for.
 

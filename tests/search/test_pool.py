@@ -9,8 +9,8 @@ from typing import Any
 
 import psutil
 import pytest
-import ray
 from ray import tune
+from ray.util.state import list_actors, list_tasks
 
 from evensweep.search.pool import TrainingPool
 from evensweep.trainables.tune_adapter import REPORT, Report, TrialSpec
@@ -102,17 +102,19 @@ def open_pool(
 
 
 def wait_for_idle_workers() -> None:
-    """Returns once two worker processes wait for work, as they do when a session has started."""
+    """Returns once two worker processes wait for work, as they do when a session has started.
 
-    @ray.remote(num_cpus=1)
-    def meet() -> int:
-        time.sleep(0.3)
-        return os.getpid()
+    Without giving them any: Ray gives no actor a process that tasks have used.
+    """
+
+    def idle() -> int:
+        session = psutil.Process().children(recursive=True)
+        return sum(bool(p.cmdline()) and p.cmdline()[0] == "ray::IDLE" for p in session)
 
     deadline = time.monotonic() + 60
-    while len(set(ray.get([meet.remote(), meet.remote()]))) < 2:
+    while idle() < 2:
         assert time.monotonic() < deadline
-    time.sleep(2)  # until Ray takes back the processes that it lent for these tasks
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +154,16 @@ def test_workers_are_processes_that_waited_warm_before_the_pool_was_opened(two_r
     for _, created, warm in first.processes:
         assert created < opened
         assert warm
+
+
+def test_the_dashboard_names_workers_and_what_they_train(two_rounds: Any) -> None:
+    assert "TrialWorker" in {actor.class_name for actor in list_actors()}
+    _, (first, _) = two_rounds
+    wanted = {f"{trial} train" for trial in first.reports}
+    deadline = time.monotonic() + 30  # workers tell Ray of their tasks now and then
+    while not wanted <= (names := {task.name for task in list_tasks(limit=10_000)}):
+        assert time.monotonic() < deadline, wanted - names
+        time.sleep(0.2)
 
 
 def test_one_slot_starts_trials_in_the_order_given(open_pool: Callable[..., TrainingPool]) -> None:

@@ -1,0 +1,79 @@
+"""A sweep as its user watches it: in the terminal, and in Ray's dashboard in a browser."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+BEST = r"0\.\d{4} \(\d×\d+ \w+\)"
+
+
+def test_the_terminal_shows_every_view_within_its_columns(
+    sweep: Any, picture: Callable[[str], Path], visit: Callable[..., Any]
+) -> None:
+    text = sweep.wait_for(rf"{BEST}.*\n.*{BEST}.*\n.*[\d,]+ epochs, \d+ a second")
+    lines = text.splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("view "))
+    assert [line.split()[0] for line in lines[head + 1 : head + 3]] == ["undersampled", "smote"]
+    numbers = [list(map(int, line.split()[1:6])) for line in lines[head + 1 : head + 3]]
+    assert [sum(row) for row in numbers] == [sum(numbers[0])] * 2
+    assert "✓ preparing the data" in text
+    assert "Traceback" not in text
+
+    if os.environ.get("EVENSWEEP_PICTURES"):
+        sweep.wait_for(r"  [3-9]\d\d epochs")  # when there is more to see
+    drawn = picture("terminal.svg")
+    sweep.draw(drawn, "evensweep run")
+    page, troubles = visit(drawn.as_uri())
+    page.screenshot(path=drawn.with_suffix(".png"))
+    # Its font would come from the network, of which a test has none.
+    assert [t for t in troubles if "firacode" not in t and "ERR_" not in t] == []
+
+
+def test_the_dashboard_shows_workers_trials_and_logs(
+    sweep: Any, picture: Callable[[str], Path], visit: Callable[..., Any]
+) -> None:
+    text = sweep.wait_for(r"Ray dashboard: (http://127\.0\.0\.1:\d+)")
+    address = re.search(r"http://127\.0\.0\.1:\d+", text).group()
+    assert "ray get-auth-token" in text
+    sweep.wait_for(r"[\d,]+ epochs|✓ searching")
+    page, _ = visit(address)
+    token = subprocess.run(
+        [Path(sys.executable).parent / "ray", "get-auth-token"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    page.get_by_label("Authentication Token").last.fill(token.stdout.strip())
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_text("Recent jobs").wait_for()
+
+    page.goto(f"{address}/#/actors")
+    page.get_by_text("TrialWorker").nth(1).wait_for()
+    page.screenshot(path=picture("dashboard-actors.png"))
+
+    page.goto(f"{address}/#/logs")
+    page.get_by_role("link").filter(has_text="Node ID").click()
+    page.get_by_text("evensweep-watched-leaderboard.txt").wait_for()
+    page.get_by_text("evensweep-watched-leaderboard.txt").scroll_into_view_if_needed()
+    page.get_by_text("evensweep-watched-leaderboard.txt").click()
+    page.get_by_text("Leaderboard:").first.wait_for()
+    page.screenshot(path=picture("dashboard-leaderboard.png"))
+
+
+def test_the_stages_after_the_search_are_shown_until_the_closing_tables(
+    sweep: Any, picture: Callable[[str], Path]
+) -> None:
+    sweep.wait_for(r"folds .*\d+/6|✓ cross-validating")
+    text = sweep.wait_for(r"Results: ")
+    stages = [
+        "preparing the data", "searching", "cross-validating", "selecting the ensemble",
+        "exporting the model", "testing once", "writing the report",
+    ]  # fmt: skip
+    assert re.findall(r"✓ (.*)  \d+:\d\d", text) == stages
+    assert "Test: 1,400 rows" in text
+    report = sweep.folder / "runs" / "watched" / "report.html"
+    assert "Test against references" in report.read_text()
