@@ -1,4 +1,4 @@
-"""Draws the closing tables of a finished run as docs/sweep.svg: python docs/picture.py RUN_DIR."""
+"""Draws the closing tables of a finished run as docs/pictures/sweep.svg: python docs/picture.py RUN_DIR."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ def main() -> None:
     run = load_run(sys.argv[1])
     console = Console(record=True, width=84, file=Path("/dev/null").open("w"))
     console.print(closing(run.summary, Path("runs") / run.directory.name))
-    console.save_svg(str(Path(__file__).parent / "sweep.svg"), title="make sweep")
+    console.save_svg(str(Path(__file__).parent / "pictures" / "sweep.svg"), title="make sweep")
 
 
 if __name__ == "__main__":

@@ -206,6 +206,24 @@ def plot_gains(
     return _square(ax)
 
 
+def plot_lift(curves: Mapping[str, GainsCurve], ax: Axes | None = None) -> Axes:
+    """Draws by how many times the likeliest rows hold more positives than rows at random."""
+    ax = style_axes(
+        ax or new_axes(),
+        "Lift: how many times as many as at random",
+        "share of rows taken, highest probability first",
+        "lift (times)",
+    )
+    for name, curve in curves.items():
+        _line(ax, name, curve.rows[1:], curve.lift[1:])
+    ax.axhline(1, color=GREY, linewidth=1, label="by chance")
+    ax.legend(loc="upper right", fontsize=9)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.set_xlim(0, 1.01)
+    ax.set_ylim(bottom=0)
+    return ax
+
+
 def _line(
     ax: Axes,
     name: str,

@@ -100,10 +100,13 @@ class GainsCurve:
     Attributes:
         rows: Share of all rows, float64 ndarray of shape (n_steps,), from 0 to 1.
         found: Share of all positives among them, the same shape.
+        lift: How many times as many positives as among as many rows at random, the same shape; NaN
+            for no rows.
     """
 
     rows: np.ndarray
     found: np.ndarray
+    lift: np.ndarray
 
     def found_within(self, share: float) -> float:
         """Share of the positives among the ``share`` of rows ranked highest."""
@@ -115,9 +118,11 @@ def compute_gains(y: np.ndarray, probabilities: np.ndarray) -> GainsCurve:
     order = np.argsort(-probabilities, kind="stable")
     last_of_step = np.flatnonzero(np.diff(probabilities[order], append=-np.inf))
     found = np.cumsum(y[order])[last_of_step] / y.sum()
+    rows = (last_of_step + 1) / len(y)
     return GainsCurve(
-        rows=np.concatenate([[0.0], (last_of_step + 1) / len(y)]),
+        rows=np.concatenate([[0.0], rows]),
         found=np.concatenate([[0.0], found]),
+        lift=np.concatenate([[np.nan], found / rows]),
     )
 
 

@@ -20,6 +20,7 @@ from .curves import (
     compute_thresholds,
     plot_calibration,
     plot_gains,
+    plot_lift,
     plot_precision_recall,
     plot_roc,
     plot_thresholds,
@@ -145,6 +146,14 @@ def _test_pictures(run: RunDirectory, summary: dict[str, Any]) -> Iterator[Pictu
         f"The tenth of the rows that the ensemble ranks highest holds {found(0.1):.0%} of the "
         f"positives; the highest fifth holds {found(0.2):.0%}.",
         plot_gains(gains, positive_rate),
+        points_by_model(gains),
+    )
+    yield _picture(
+        "test",
+        "test-lift",
+        "The same as a factor: with a lift of 3, three times as many of the rows taken are "
+        "positive as of all.",
+        plot_lift(gains),
         points_by_model(gains),
     )
     bins = {name: compute_calibration(y, p) for name, p in models.items()}

@@ -5,11 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from io import StringIO
 
 import numpy as np
 import pandas as pd
 import pytest
+import ray
 from report_numbers import unexplained_numbers
 from typer.testing import CliRunner
 
@@ -19,6 +21,7 @@ from evensweep.datasets.table import load_table
 from evensweep.results.metrics import classification_metrics
 from evensweep.results.summary import write_summary
 from evensweep.search.config import SweepConfig
+from evensweep.search.progress import Display
 from evensweep.search.run import Run
 from evensweep.search.stage import StageName
 from evensweep.search.sweep import Sweep, resume
@@ -197,9 +200,32 @@ def test_a_run_is_looked_at_from_the_command_line(finished: Run) -> None:
     assert "Runs side by side" in call("compare", root, root)
 
 
-def test_the_same_seed_gives_the_same_run(finished: Run, small_config: SweepConfig) -> None:
-    again = Sweep(small_config).run("again")
+class Scraping(Display):
+    """Reads the metrics endpoint while the sweep goes on, as Prometheus would."""
 
+    def __init__(self) -> None:
+        self.seen: dict[str, set[str]] = {}
+
+    def stage(self, title: str) -> None:
+        self._scrape(title)
+
+    def fold_done(self, figures: object) -> None:
+        self._scrape("a fold")
+
+    def _scrape(self, moment: str) -> None:
+        port = ray.nodes()[0]["MetricsExportPort"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+            found = re.findall(r'ray_evensweep_(\w+)\{.*run="again"', page.read().decode())
+        self.seen[moment] = set(found)
+
+
+def test_the_same_seed_gives_the_same_run(finished: Run, small_config: SweepConfig) -> None:
+    scraping = Scraping()
+    again = Sweep(small_config).run("again", display=scraping)
+
+    # Ray hands metrics on every few seconds: those of the search are there by the last stage.
+    assert scraping.seen["writing the report"] >= {"trials", "best_val_loss", "epochs_total"}
+    assert not scraping.seen["preparing the data"]
     columns = ["id", "seed", "best_epoch", "best_val_loss"]
     first, second = (
         pd.read_parquet(run.directory.trials)[columns].set_index("id") for run in (finished, again)

@@ -191,7 +191,8 @@ def test_images_are_the_plots_as_png(complete):
         assert min(struct.unpack(">II", png[16:24])) > 100
     assert sorted(embedded) == sorted(path.read_bytes() for path in run.plots.glob("*.png"))
     assert {path.stem for path in run.plots.iterdir()} == {
-        "test-roc", "test-precision-recall", "test-gains", "test-calibration", "test-thresholds",
+        "test-roc", "test-precision-recall", "test-gains", "test-lift", "test-calibration",
+        "test-thresholds",
         "stages-undersampled", "stages-smote", "search-undersampled", "search-smote", "search-time",
         "parallel-undersampled", "parallel-smote", "slices-undersampled", "slices-smote",
         "cross-validation", "ensemble-selection", "ensemble-diversity",
