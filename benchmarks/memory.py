@@ -11,7 +11,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import psutil
+from comparison.workers import trial_workers
 from rich.console import Console
 from rich.table import Table
 
@@ -40,12 +40,8 @@ class Meter:
     def __call__(self) -> None:
         finished = self._record.finished
         if finished % FIRST == 0 and finished and finished not in self.marks:
-            [size] = [
-                process.memory_info().rss
-                for process in psutil.Process().children(recursive=True)
-                if "Trainable" in " ".join(process.cmdline())
-            ]
-            self.marks[finished] = size / 1e6
+            [worker] = trial_workers()
+            self.marks[finished] = worker.memory_info().rss / 1e6
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import psutil
+from comparison.workers import trial_workers
 from rich.console import Console
 from rich.table import Table
 
@@ -26,12 +27,11 @@ class Timeline:
         self.rows: list[tuple[str, float, dict[str, float]]] = []
 
     def mark(self, milestone: str) -> None:
-        driver = psutil.Process()
+        driver, training = psutil.Process(), trial_workers()
         used = {"driver": sum(driver.cpu_times()[:2]), "workers": 0.0, "Ray": 0.0}
         for process in driver.children(recursive=True):
             try:
-                title = " ".join(process.cmdline())
-                is_worker = "Trainable" in title or "ray::IDLE" in title
+                is_worker = process in training or "ray::IDLE" in " ".join(process.cmdline())
                 used["workers" if is_worker else "Ray"] += sum(process.cpu_times()[:2])
             except psutil.Error:
                 continue  # it ended while it was looked at

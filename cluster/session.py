@@ -1,6 +1,7 @@
 """Ray sessions: one here on a laptop, or one joined by its address."""
 
 import contextlib
+import inspect
 import logging
 import os
 import sys
@@ -116,6 +117,8 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 def _start(address: str | None, cpus: int | None) -> None:
     import ray
 
+    _let_agents_choose_ports()
+
     # Said aloud, since Ray would otherwise join a cluster that someone has started on this machine.
     local = {"address": "local", "num_cpus": cpus, "dashboard_host": "127.0.0.1"}
     options = {"address": address} if address else local
@@ -132,6 +135,23 @@ def _start(address: str | None, cpus: int | None) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"the Ray cluster at {address}" if address else "Ray on this machine"
         raise ClusterError(f"can't reach or start {where} ({_first_line(error)})") from error
+
+
+def _let_agents_choose_ports() -> None:
+    """Lets several sessions on one machine each have a dashboard with logs.
+
+    Ray gives the dashboard's agent one port for all sessions, and has no setting for it in
+    ``ray.init``: the second session's agent would not start.
+    """
+    from ray._private.parameter import RayParams
+
+    start = RayParams.__init__
+    parameters = inspect.signature(start).parameters.values()
+    start.__defaults__ = tuple(
+        0 if parameter.name == "dashboard_agent_listen_port" else parameter.default
+        for parameter in parameters
+        if parameter.default is not parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,5 +1,6 @@
-"""Draws the closing tables of a finished run as docs/pictures/sweep.svg: python docs/picture.py RUN_DIR."""
+"""Draws a finished run's closing tables as docs/pictures/sweep.svg: python docs/picture.py RUN."""
 
+import io
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from evensweep.results.tables import closing
 
 def main() -> None:
     run = load_run(sys.argv[1])
-    console = Console(record=True, width=84, file=Path("/dev/null").open("w"))
+    console = Console(record=True, width=84, file=io.StringIO())
     console.print(closing(run.summary, Path("runs") / run.directory.name))
     console.save_svg(str(Path(__file__).parent / "pictures" / "sweep.svg"), title="make sweep")
 

@@ -1,9 +1,12 @@
 """How figures look: colours, empty axes and PNG bytes, without pyplot or global style."""
 
 from io import BytesIO
+from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import Locator, LogLocator, MaxNLocator, NullLocator
@@ -74,9 +77,12 @@ def figure_of(ax: Axes) -> Figure:
 
 def png_bytes(figure: Figure) -> bytes:
     """A figure as a PNG file of few colours, which is a third as large as one of all."""
-    drawn, content = BytesIO(), BytesIO()
-    figure.savefig(drawn, format="png", dpi=_DOTS_PER_INCH)
-    with Image.open(drawn) as picture:
-        few = picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+    # Not figure.savefig(), which draws everything twice and packs all colours first.
+    figure.set_dpi(_DOTS_PER_INCH)
+    canvas: Any = FigureCanvasAgg(figure)  # which has no types
+    canvas.draw()
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    content = BytesIO()
+    few = drawn.quantize(_COLOURS, dither=Image.Dither.NONE)
     few.save(content, format="png", optimize=True)
     return content.getvalue()

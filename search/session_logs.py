@@ -48,7 +48,8 @@ class SessionLogs(Display):
 
     def search(self, record: SearchRecord, views: Sequence[str]) -> None:
         """See :class:`~evensweep.search.progress.Display`."""
-        self._record, self._last = record, time.monotonic()
+        self._record = record
+        self._write()
 
     def refresh(self) -> None:
         """See :class:`~evensweep.search.progress.Display`."""

@@ -94,7 +94,7 @@ class Terminal:
         """What the screen shows as soon as it has a match."""
         deadline = time.monotonic() + seconds
         while not re.search(pattern, text := self.text()):
-            assert not re.search(ENDED, text), text
+            assert not self.ended, text
             assert time.monotonic() < deadline, text
             time.sleep(0.1)
         return text
@@ -125,11 +125,9 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed")
     folder = tmp_path_factory.mktemp("watched")
-    trials = 40 if PICTURES else 8
     command = [
         str(Path(sys.executable).parent / "evensweep"), "run", "--cpus", "2", "--name", "watched",
-        "--set", f"search.trials={trials}", "--set", "cross_validation.top_k=1",
-        "--set", "cross_validation.folds=3",
+        "--set", "search.trials=40",
     ]  # fmt: skip
     terminal = Terminal(f"evensweep-{os.getpid()}", command, folder, width=90, height=26)
     terminal.folder = folder

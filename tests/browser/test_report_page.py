@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from example_run import VIEWS, random_trials, write_prepared, write_searched, write_tested
+from report_numbers import unexplained_numbers
 
 from evensweep.results.report import write_report
 from evensweep.results.run_directory import RunDirectory
@@ -58,22 +59,28 @@ FAINT = """() => {
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of a made-up run of 500 trials and 20 members."""
+def large(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """A made-up run of 500 trials and 20 members, with its report."""
     run = RunDirectory(tmp_path_factory.mktemp("runs") / "large")
     trials = random_trials(250)
     write_prepared(run)
     write_searched(run, trials)
     write_tested(run, members=tuple(f"{v}-{n:03d}" for v in VIEWS for n in range(10)))
     write_report(run, write_summary(run, "complete"), trials)
-    return run.report
+    return run
 
 
 @pytest.fixture(scope="module")
-def looked_at(large: Path) -> Path:
+def looked_at(large: RunDirectory) -> Path:
     """The report to look at; the README's pictures show a real run's."""
     given = os.environ.get("EVENSWEEP_PICTURE_RUN")
-    return Path(given).resolve() / "report.html" if given else large
+    return Path(given).resolve() / "report.html" if given else large.report
+
+
+def test_500_trials_make_less_than_5_mb_of_numbers_that_are_the_runs(large: RunDirectory) -> None:
+    assert large.report.stat().st_size < 5e6
+    assert (large.plots / "importance.csv").exists()
+    assert unexplained_numbers(large) == set()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -113,10 +120,12 @@ def test_the_checks_find_what_they_look_for(visit: Callable[..., Any], tmp_path:
     assert any("a fault" in trouble for trouble in troubles)
 
 
-def test_dark_figures_are_dark_and_light_ones_light(large: Path, visit: Callable[..., Any]) -> None:
+def test_dark_figures_are_dark_and_light_ones_light(
+    large: RunDirectory, visit: Callable[..., Any]
+) -> None:
     filters = {}
     for scheme in ("light", "dark"):
-        page, _ = visit(large.as_uri(), DESK, scheme)
+        page, _ = visit(large.report.as_uri(), DESK, scheme)
         filters[scheme] = page.evaluate("getComputedStyle(document.images[0]).filter")
         page.emulate_media(media="print", color_scheme=scheme)
         assert page.evaluate("getComputedStyle(document.images[0]).filter") == "none"
@@ -124,8 +133,8 @@ def test_dark_figures_are_dark_and_light_ones_light(large: Path, visit: Callable
     assert "invert" in filters["dark"]
 
 
-def test_it_prints(large: Path, visit: Callable[..., Any], tmp_path: Path) -> None:
-    page, _ = visit(large.as_uri())
+def test_it_prints(large: RunDirectory, visit: Callable[..., Any], tmp_path: Path) -> None:
+    page, _ = visit(large.report.as_uri())
     page.emulate_media(media="print")
     assert not page.locator("nav").is_visible()
     paper = page.pdf(format="A4")
@@ -133,8 +142,8 @@ def test_it_prints(large: Path, visit: Callable[..., Any], tmp_path: Path) -> No
     assert paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") >= 3
 
 
-def test_sections_are_reached_from_the_top(large: Path, visit: Callable[..., Any]) -> None:
-    page, _ = visit(large.as_uri())
+def test_sections_are_reached_from_the_top(large: RunDirectory, visit: Callable[..., Any]) -> None:
+    page, _ = visit(large.report.as_uri())
     for link in page.locator("nav a").all():
         link.click()
         name = link.get_attribute("href")

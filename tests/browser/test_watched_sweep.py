@@ -64,16 +64,8 @@ def test_the_dashboard_shows_workers_trials_and_logs(
     page.screenshot(path=picture("dashboard-leaderboard.png"))
 
 
-def test_the_stages_after_the_search_are_shown_until_the_closing_tables(
-    sweep: Any, picture: Callable[[str], Path]
-) -> None:
-    sweep.wait_for(r"folds .*\d+/6|✓ cross-validating")
-    text = sweep.wait_for(r"Results: ")
-    stages = [
-        "preparing the data", "searching", "cross-validating", "selecting the ensemble",
-        "exporting the model", "testing once", "writing the report",
-    ]  # fmt: skip
-    assert re.findall(r"✓ (.*)  \d+:\d\d", text) == stages
-    assert "Test: 1,400 rows" in text
-    report = sweep.folder / "runs" / "watched" / "report.html"
-    assert "Test against references" in report.read_text()
+def test_ctrl_c_ends_it_and_says_how_to_go_on(sweep: Any) -> None:
+    sweep.press("C-c")
+    text = sweep.wait_for(r"go on with: evensweep resume \S+watched")
+    assert "Traceback" not in text
+    sweep.wait_for("ended with 130")

@@ -1,15 +1,14 @@
 """Worker processes that are killed at random moments cost time and nothing else."""
 
 import contextlib
-import os
 import random
-import signal
 import threading
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
+from comparison.workers import trial_workers
 
 from evensweep.search.config import SweepConfig
 from evensweep.search.sweep import Sweep
@@ -34,14 +33,9 @@ class Killer(threading.Thread):
 
     def run(self) -> None:
         while self.killed < 2 and not self.over.wait(self._rng.uniform(1, 8)):
-            training = []
-            for process in psutil.Process().children(recursive=True):
-                with contextlib.suppress(psutil.Error):  # it may end while it is looked at
-                    if "Trainable" in " ".join(process.cmdline()):
-                        training.append(process.pid)
-            if training:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._rng.choice(training), signal.SIGKILL)
+            if training := trial_workers():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    self._rng.choice(training).kill()
                     self.killed += 1
 
 

@@ -1,12 +1,11 @@
 """A killed worker process costs time and nothing else."""
 
 import contextlib
-import os
-import signal
 from collections.abc import Sequence
 
 import pandas as pd
 import psutil
+from comparison.workers import trial_workers
 
 from evensweep.results.records import SearchRecord
 from evensweep.search.config import SweepConfig
@@ -16,14 +15,12 @@ from evensweep.search.run import Run
 from evensweep.search.sweep import Sweep
 
 
-def kill_a_worker(title: str) -> bool:
-    """Kills a process of this session's Ray that is at the named work, if there is one."""
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):  # it may end while it is looked at
-            # Ray titles a worker with its class, or with what it does.
-            if title in " ".join(process.cmdline()):
-                os.kill(process.pid, signal.SIGKILL)
-                return True
+def kill_a_worker() -> bool:
+    """Kills a process that trains, if there is one."""
+    for process in trial_workers():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+            return True
     return False
 
 
@@ -38,10 +35,10 @@ class Saboteur(Display):
 
     def refresh(self) -> None:
         if any(trial.epochs for trial in self.record.trials.values()):
-            self.killed_in_search = self.killed_in_search or kill_a_worker("Trainable")
+            self.killed_in_search = self.killed_in_search or kill_a_worker()
 
     def fold_done(self, figures: FoldFigures) -> None:
-        self.killed_in_folds = self.killed_in_folds or kill_a_worker("Trainable")
+        self.killed_in_folds = self.killed_in_folds or kill_a_worker()
 
 
 def test_killed_workers_lose_no_trial_and_no_fold(finished: Run, small_config: SweepConfig) -> None:
@@ -58,7 +55,10 @@ def test_killed_workers_lose_no_trial_and_no_fold(finished: Run, small_config: S
     assert len(folds) == 4 * 3
     # A trial taken up again from its checkpoint, or from the start, gives the same figures.
     histories = [
-        pd.read_parquet(r.directory.history).set_index(["trial", "epoch"]) for r in (run, finished)
+        pd.read_parquet(r.directory.history)
+        .set_index(["trial", "epoch"])
+        .drop(columns="search_seconds")
+        for r in (run, finished)
     ]
     both = histories[0].index.intersection(histories[1].index)
     pd.testing.assert_frame_equal(histories[0].loc[both], histories[1].loc[both])

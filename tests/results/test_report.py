@@ -12,7 +12,6 @@ from example_run import (
     HOSTILE,
     TRIALS,
     VIEWS,
-    random_trials,
     trial,
     write_prepared,
     write_searched,
@@ -305,18 +304,6 @@ def test_an_ensemble_of_one_has_no_diversity(tmp_path):
     write_tested(run, members=("smote-000",))
     write_report(run, write_summary(run, "complete"), TRIALS)
     assert not (run.plots / "ensemble-diversity.png").exists()
-    assert unexplained_numbers(run) == set()
-
-
-def test_the_report_of_500_trials_is_below_5_mb(tmp_path):
-    run = RunDirectory(tmp_path / "run")
-    trials = random_trials(250)
-    write_prepared(run)
-    write_searched(run, trials)
-    write_tested(run, members=tuple(f"{v}-{n:03d}" for v in VIEWS for n in range(10)))
-    write_report(run, write_summary(run, "complete"), trials)
-    assert run.report.stat().st_size < 5e6
-    assert (run.plots / "importance.csv").exists()
     assert unexplained_numbers(run) == set()
 
 

@@ -96,6 +96,15 @@ def test_a_terminal_shows_a_line_a_view_within_80_columns(record: SearchRecord) 
     assert lines[4].strip() == "50 epochs"
 
 
+def test_complete_stages_leave_a_line_with_their_time() -> None:
+    console = a_console(force_terminal=True)
+    with LiveDisplay(console) as display:
+        display.stage("Searching")
+        display.stage("Testing")
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text(console))
+    assert re.findall(r"✓ (\w+)  0:00", lines) == ["Searching", "Testing"]
+
+
 def test_before_the_first_epoch_it_says_what_is_going_on(tmp_path: Path) -> None:
     plan = plan_trials(SweepConfig())
     display = LiveDisplay(console := a_console())

@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
+import ray
 from ray import tune
 from ray.util.state import list_actors, list_tasks
 
@@ -157,11 +158,12 @@ def test_workers_are_processes_that_waited_warm_before_the_pool_was_opened(two_r
 
 
 def test_the_dashboard_names_workers_and_what_they_train(two_rounds: Any) -> None:
-    assert "TrialWorker" in {actor.class_name for actor in list_actors()}
+    session = ray.get_runtime_context().gcs_address  # there may be others on this machine
+    assert "TrialWorker" in {actor.class_name for actor in list_actors(session)}
     _, (first, _) = two_rounds
     wanted = {f"{trial} train" for trial in first.reports}
     deadline = time.monotonic() + 30  # workers tell Ray of their tasks now and then
-    while not wanted <= (names := {task.name for task in list_tasks(limit=10_000)}):
+    while not wanted <= (names := {task.name for task in list_tasks(session, limit=10_000)}):
         assert time.monotonic() < deadline, wanted - names
         time.sleep(0.2)
 

@@ -1,10 +1,14 @@
 """Whoever looks at Ray's dashboard finds the leaderboard and the report among the logs."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import ray
 from ray.util.state import get_log, list_logs
+from requests import HTTPError
 
 from evensweep.cluster.session import log_folder
 from evensweep.results.records import SearchRecord
@@ -21,6 +25,18 @@ def record(tmp_path: Path) -> SearchRecord:
     return SearchRecord.open(tmp_path / "records.jsonl", plan)
 
 
+def listed(session: str, node: str) -> set[str]:
+    """Names of a node's logs; its agent may still be starting."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            kinds = list_logs(session, node_id=node)
+            return {name for kind in kinds.values() for name in kind}
+        except HTTPError:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+
+
 def test_ray_lists_and_serves_them(
     ray_session: None, tmp_path: Path, record: SearchRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -35,14 +51,28 @@ def test_ray_lists_and_serves_them(
     run.report.write_text("<p>the report</p>")
     logs.report()
 
+    session = ray.get_runtime_context().gcs_address  # there may be others on this machine
     node = ray.nodes()[0]["NodeID"]
-    names = {name for kind in list_logs(node_id=node).values() for name in kind}
     mine = {f"evensweep-looked-at-{name}" for name in ("leaderboard.txt", "report.html")}
-    assert mine <= names
-    text = "".join(get_log(filename="evensweep-looked-at-leaderboard.txt", node_id=node))
+    assert mine <= listed(session, node)
+    name = "evensweep-looked-at-leaderboard.txt"
+    text = "".join(get_log(session, filename=name, node_id=node))
     assert "1 of 6 trials" in text
     assert "smote-001" in text
     assert "0.2517" in text
+
+
+def test_a_second_session_on_the_machine_has_its_logs_too(ray_session: None) -> None:
+    code = (
+        "import ray, sys, time\n"
+        "from evensweep.cluster.session import ray_session\n"
+        "sys.path.append(sys.argv[1])\n"
+        "from test_session_logs import listed\n"
+        "with ray_session(cpus=1):\n"
+        "    context = ray.get_runtime_context()\n"
+        "    assert 'gcs_server.out' in listed(context.gcs_address, context.get_node_id())\n"
+    )
+    subprocess.run([sys.executable, "-c", code, Path(__file__).parent], check=True)
 
 
 def test_without_a_node_here_or_room_the_run_goes_on(tmp_path: Path, record: SearchRecord) -> None:
