@@ -13,7 +13,7 @@ from sklearn.metrics import (
 )
 
 from .calibration import CalibrationBins
-from .decisions import GainsCurve
+from .decisions import GainsCurve, ThresholdCurve
 from .drawing import BLUE, GREEN, GREY, VERMILLION, new_axes, style_axes
 from .tables import REFERENCE_TITLES
 
@@ -58,23 +58,6 @@ class PrecisionRecallCurve:
     area: float
 
 
-@dataclass(frozen=True)
-class ThresholdCurve:
-    """What calling rows at or above a threshold positive leads to.
-
-    Attributes:
-        threshold: float64 ndarray of shape (n_thresholds,), ascending; each calls other rows.
-        precision: Share of calls that are right, the same shape.
-        recall: Share of positives that are called.
-        f1: Harmonic mean of the two.
-    """
-
-    threshold: np.ndarray
-    precision: np.ndarray
-    recall: np.ndarray
-    f1: np.ndarray
-
-
 def compute_roc(y: np.ndarray, probabilities: np.ndarray) -> RocCurve:
     """The ROC curve of one model.
 
@@ -90,14 +73,6 @@ def compute_precision_recall(y: np.ndarray, probabilities: np.ndarray) -> Precis
     """The precision-recall curve of one model; arguments as in :func:`compute_roc`."""
     precision, recall, _ = precision_recall_curve(y, probabilities)
     return PrecisionRecallCurve(recall, precision, float(average_precision_score(y, probabilities)))
-
-
-def compute_thresholds(y: np.ndarray, probabilities: np.ndarray) -> ThresholdCurve:
-    """Precision, recall and F1 at every threshold; arguments as in :func:`compute_roc`."""
-    precision, recall, threshold = precision_recall_curve(y, probabilities)
-    precision, recall = precision[:-1], recall[:-1]  # without the end that no threshold leads to
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    return ThresholdCurve(threshold, precision, recall, f1)
 
 
 def plot_roc(curves: Mapping[str, RocCurve], ax: Axes | None = None) -> Axes:

@@ -14,6 +14,36 @@ NOBODY = float(np.nextafter(1, 2))
 """The threshold that calls no row positive, since no probability is that high."""
 
 
+@dataclass(frozen=True)
+class ThresholdCurve:
+    """What calling rows at or above a threshold positive leads to.
+
+    Attributes:
+        threshold: float64 ndarray of shape (n_thresholds,), ascending; each calls other rows.
+        precision: Share of calls that are right, the same shape.
+        recall: Share of positives that are called.
+        f1: Harmonic mean of the two.
+    """
+
+    threshold: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+
+
+def compute_thresholds(y: np.ndarray, probabilities: np.ndarray) -> ThresholdCurve:
+    """Precision, recall and F1 at every threshold.
+
+    Args:
+        y: int ndarray of shape (n_rows,), 0 or 1, with at least one positive.
+        probabilities: Of class 1, ndarray of shape (n_rows,).
+    """
+    precision, recall, threshold = precision_recall_curve(y, probabilities)
+    precision, recall = precision[:-1], recall[:-1]  # without the end that no threshold leads to
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return ThresholdCurve(threshold, precision, recall, f1)
+
+
 def best_f1_threshold(y: np.ndarray, probabilities: np.ndarray) -> float:
     """The threshold with the highest F1 of the positive class; the lowest of equals.
 
@@ -21,9 +51,8 @@ def best_f1_threshold(y: np.ndarray, probabilities: np.ndarray) -> float:
         y: int ndarray of shape (n_rows,), 0 or 1, with at least one positive.
         probabilities: Of class 1, for rows that the model never saw.
     """
-    precision, recall, thresholds = precision_recall_curve(y, probabilities)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    return float(thresholds[np.argmax(f1[:-1])])
+    curve = compute_thresholds(y, probabilities)
+    return float(curve.threshold[np.argmax(curve.f1)])
 
 
 def least_cost_threshold(

@@ -17,7 +17,6 @@ from .curves import (
     CURVE_MODELS,
     compute_precision_recall,
     compute_roc,
-    compute_thresholds,
     plot_calibration,
     plot_gains,
     plot_lift,
@@ -25,7 +24,7 @@ from .curves import (
     plot_roc,
     plot_thresholds,
 )
-from .decisions import compute_gains
+from .decisions import compute_gains, compute_thresholds
 from .diversity import compute_diversity, plot_diversity
 from .drawing import figure_of, new_figure, png_bytes
 from .figure_numbers import points, points_by_model, together

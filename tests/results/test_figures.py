@@ -7,7 +7,6 @@ from evensweep.results.calibration import compute_calibration
 from evensweep.results.curves import (
     compute_precision_recall,
     compute_roc,
-    compute_thresholds,
     plot_calibration,
     plot_gains,
     plot_lift,
@@ -15,7 +14,7 @@ from evensweep.results.curves import (
     plot_roc,
     plot_thresholds,
 )
-from evensweep.results.decisions import compute_gains
+from evensweep.results.decisions import compute_gains, compute_thresholds
 from evensweep.results.drawing import figure_of, new_figure, png_bytes
 from evensweep.results.records import TrialRecord
 from evensweep.results.search_figures import (
