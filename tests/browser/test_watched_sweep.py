@@ -4,9 +4,11 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 BEST = r"0\.\d{4} \(\d×\d+ \w+\)"
 
@@ -33,21 +35,37 @@ def test_the_terminal_shows_every_view_within_its_columns(
     assert [t for t in troubles if "firacode" not in t and "ERR_" not in t] == []
 
 
+def token() -> str:
+    """What the terminal says to ask for."""
+    command = [Path(sys.executable).parent / "ray", "get-auth-token"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_the_endpoint_serves_the_gauges_during_the_sweep(sweep: Any) -> None:
+    text = sweep.wait_for(r"[\d,]+ epochs")
+    address = re.search(r"http://127\.0\.0\.1:\d+", text).group()
+    head = {"Authorization": f"Bearer {token()}"}
+    with urlopen(Request(f"{address}/nodes?view=summary", headers=head), timeout=30) as nodes:
+        port = re.search(r'"metricsExportPort": (\d+)', nodes.read().decode()).group(1)
+    wanted = {"trials", "best_val_loss", "epochs_total", "epochs_per_second"}
+    deadline = time.monotonic() + 60  # Ray hands metrics on every few seconds
+    found: set[str] = set()
+    while not wanted <= found:
+        assert time.monotonic() < deadline, found
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
+            found = set(re.findall(r'ray_evensweep_(\w+)\{.*run="watched"', page.read().decode()))
+        time.sleep(0.5)
+    assert "✓ searching" not in sweep.text()
+
+
 def test_the_dashboard_shows_workers_trials_and_logs(
     sweep: Any, picture: Callable[[str], Path], visit: Callable[..., Any]
 ) -> None:
     text = sweep.wait_for(r"Ray dashboard: (http://127\.0\.0\.1:\d+)")
     address = re.search(r"http://127\.0\.0\.1:\d+", text).group()
     assert "ray get-auth-token" in text
-    sweep.wait_for(r"[\d,]+ epochs|✓ searching")
     page, _ = visit(address)
-    token = subprocess.run(
-        [Path(sys.executable).parent / "ray", "get-auth-token"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    page.get_by_label("Authentication Token").last.fill(token.stdout.strip())
+    page.get_by_label("Authentication Token").last.fill(token())
     page.get_by_role("button", name="Submit").click()
     page.get_by_text("Recent jobs").wait_for()
 

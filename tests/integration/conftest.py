@@ -1,8 +1,10 @@
 """One small but whole sweep of the demonstration data, run once a session."""
 
+import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from evensweep.search.config import SweepConfig
 from evensweep.search.run import Run
@@ -25,13 +27,18 @@ SMALL = {
 
 @pytest.fixture(scope="session")
 def small_config(tmp_path_factory: pytest.TempPathFactory) -> SweepConfig:
-    storage = tmp_path_factory.mktemp("runs")
+    base = tmp_path_factory.getbasetemp()
+    # What the processes of pytest-xdist share, each of which has a folder of its own in there.
+    storage = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "runs"
+    storage.mkdir(exist_ok=True)
     return SweepConfig.from_mapping({**SMALL, "storage": str(storage)}, "the small sweep")
 
 
 @pytest.fixture(scope="session")
 def finished(ray_session: None, small_config: SweepConfig) -> Run:
-    return Sweep(small_config).run("finished")
+    root = small_config.storage / "finished"
+    with FileLock(small_config.storage / "finished.lock"):
+        return Run.load(root) if root.exists() else Sweep(small_config).run("finished")
 
 
 @pytest.fixture
