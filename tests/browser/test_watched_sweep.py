@@ -13,28 +13,6 @@ from urllib.request import Request, urlopen
 BEST = r"0\.\d{4} \(\d×\d+ \w+\)"
 
 
-def test_the_terminal_shows_every_view_within_its_columns(
-    sweep: Any, picture: Callable[[str], Path], visit: Callable[..., Any]
-) -> None:
-    text = sweep.wait_for(rf"{BEST}.*\n.*{BEST}.*\n.*[\d,]+ epochs, \d+ a second")
-    lines = text.splitlines()
-    head = next(i for i, line in enumerate(lines) if line.startswith("view "))
-    assert [line.split()[0] for line in lines[head + 1 : head + 3]] == ["undersampled", "smote"]
-    numbers = [list(map(int, line.split()[1:6])) for line in lines[head + 1 : head + 3]]
-    assert [sum(row) for row in numbers] == [sum(numbers[0])] * 2
-    assert "✓ preparing the data" in text
-    assert "Traceback" not in text
-
-    if os.environ.get("EVENSWEEP_PICTURES"):
-        sweep.wait_for(r"  [3-9]\d\d epochs")  # when there is more to see
-    drawn = picture("terminal.svg")
-    sweep.draw(drawn, "evensweep run")
-    page, troubles = visit(drawn.as_uri())
-    page.screenshot(path=drawn.with_suffix(".png"))
-    # Its font would come from the network, of which a test has none.
-    assert [t for t in troubles if "firacode" not in t and "ERR_" not in t] == []
-
-
 def token() -> str:
     """What the terminal says to ask for."""
     command = [Path(sys.executable).parent / "ray", "get-auth-token"]
@@ -56,6 +34,28 @@ def test_the_endpoint_serves_the_gauges_during_the_sweep(sweep: Any) -> None:
             found = set(re.findall(r'ray_evensweep_(\w+)\{.*run="watched"', page.read().decode()))
         time.sleep(0.5)
     assert "✓ searching" not in sweep.text()
+
+
+def test_the_terminal_shows_every_view_within_its_columns(
+    sweep: Any, picture: Callable[[str], Path], visit: Callable[..., Any]
+) -> None:
+    text = sweep.wait_for(rf"{BEST}.*\n.*{BEST}.*\n.*[\d,]+ epochs, \d+ a second")
+    lines = text.splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("view "))
+    assert [line.split()[0] for line in lines[head + 1 : head + 3]] == ["undersampled", "smote"]
+    numbers = [list(map(int, line.split()[1:6])) for line in lines[head + 1 : head + 3]]
+    assert [sum(row) for row in numbers] == [sum(numbers[0])] * 2
+    assert "✓ preparing the data" in text
+    assert "Traceback" not in text
+
+    if os.environ.get("EVENSWEEP_PICTURES"):
+        sweep.wait_for(r"  [3-9]\d\d epochs")  # when there is more to see
+    drawn = picture("terminal.svg")
+    sweep.draw(drawn, "evensweep run")
+    page, troubles = visit(drawn.as_uri())
+    page.screenshot(path=drawn.with_suffix(".png"))
+    # Its font would come from the network, of which a test has none.
+    assert [t for t in troubles if "firacode" not in t and "ERR_" not in t] == []
 
 
 def test_the_dashboard_shows_workers_trials_and_logs(
