@@ -102,23 +102,24 @@ def rung_rows(
         history: Their epochs, as in ``history.parquet``.
         views: In their order.
     """
-    searched = [trial for trial in trials if trial.stage == "search" and trial.rung]
-    losses = {str(name): rows for name, rows in history.groupby("trial")}
-
-    def reached(view: str, bracket: int, epochs: int) -> tuple[int, float | None]:
-        here = [t for t in searched if (t.view, t.bracket) == (view, bracket) and t.rung >= epochs]
-        by_then = [
-            losses[t.id].loc[losses[t.id]["epoch"] <= epochs, "val_loss"].astype(float).min()
-            for t in here
-            if t.id in losses
-        ]
-        return len(here), min((float(x) for x in by_then if pd.notna(x)), default=None)
-
-    rungs = sorted({(trial.bracket, trial.rung) for trial in searched})
-    return [
-        RungRow(bracket, epochs, {view: reached(view, bracket, epochs) for view in views})
-        for bracket, epochs in rungs
-    ]
+    searched = pd.DataFrame(
+        [(t.id, t.view, t.bracket, t.rung) for t in trials if t.stage == "search" and t.rung],
+        columns=["trial", "view", "bracket", "rung"],
+    )
+    epochs = history[["trial", "epoch", "val_loss"]].merge(searched, on="trial")
+    epochs["val_loss"] = epochs["val_loss"].astype(float)
+    rows = []
+    levels = searched[["bracket", "rung"]].drop_duplicates().itertuples(index=False)
+    for bracket, level in sorted(map(tuple, levels)):
+        there, by_then = (
+            frame[(frame["bracket"] == bracket) & (frame["rung"] >= level)]
+            for frame in (searched, epochs)
+        )
+        counts = there["view"].value_counts()
+        lowest = by_then[by_then["epoch"] <= level].groupby("view")["val_loss"].min().dropna()
+        cells = {view: (int(counts.get(view, 0)), lowest.to_dict().get(view)) for view in views}
+        rows.append(RungRow(int(bracket), int(level), cells))
+    return rows
 
 
 def score_intervals(summary: dict[str, Any], frame: pd.DataFrame, seed: int) -> dict[str, Any]:
