@@ -147,6 +147,12 @@ class SearchRecord:
         self.started: set[str] = set()
         self.finished = 0
 
+    @property
+    def seconds(self) -> float:
+        """How long the search had gone on for, in all sessions, when its last figures arrived."""
+        arrivals = (at for trial in self.trials.values() for _, at in trial.arrivals)
+        return max(arrivals, default=0.0)
+
     @classmethod
     def read(cls, path: Path, trials: Iterable[TrialRecord]) -> Self:
         """The record of a search that may be running in another process; the file is left alone."""

@@ -205,7 +205,9 @@ class Stages:
                 hyperparameters = next(iter(record.trials.values())).config
                 try_family(self.config, hyperparameters, self.prepared[0].watched.X.shape[1])
             pool, _ = self._open_workers()
-            spent = read_json(self.run.environment)["stage_seconds"].get(StageName.SEARCH, 0.0)
+            # A session that was killed has not told how long it took, but when its figures came.
+            told = read_json(self.run.environment)["stage_seconds"].get(StageName.SEARCH, 0.0)
+            spent = max(told, record.seconds)
             run_search(self.config, self.run, record, pool, self.display.refresh, spent)
         trials = list(record.trials.values())
         for view in self.config.views:

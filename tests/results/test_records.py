@@ -161,6 +161,7 @@ def test_history_of_a_trial_that_was_trained_again_is_not_doubled(path: Path) ->
     record.add(replace(progress(2, 6, first=1), at=20.0))
     assert [row[0] for row in trial.history] == [1, 2, 3, 4, 5, 6]
     assert trial.arrivals == [(6, 20.0)]
+    assert record.seconds == SearchRecord.read(path, plan()).seconds == 20.0
 
 
 def test_events_of_trials_outside_the_plan_are_passed_over(path: Path) -> None:
