@@ -18,11 +18,10 @@ from rich.table import Table
 from evensweep import SweepConfig
 from evensweep.results.records import SearchRecord
 from evensweep.results.run_directory import RunDirectory
-from evensweep.search.experiment import open_pool, run_search
+from evensweep.search.experiment import lend_rows, open_pool, run_search
 from evensweep.search.intake import read_table
 from evensweep.search.plan import plan_trials
-from evensweep.search.progress import Display
-from evensweep.search.stages import Stages
+from evensweep.search.populations import populations_of, prepare_search
 from evensweep.search.sweep import session_for_sweeps
 from evensweep.trainables.tune_adapter import SharedRows
 
@@ -50,13 +49,13 @@ def main() -> None:
     arguments = parser.parse_args()
     search = {"scheduler": "fifo", "trials": arguments.trials, "max_epochs": 2, "grace_epochs": 1}
     config = SweepConfig.from_mapping({"views": ["undersampled"], "search": search}, "memory")
-    with tempfile.TemporaryDirectory() as storage, session_for_sweeps(cpus=1):
+    with tempfile.TemporaryDirectory() as storage, session_for_sweeps(cpus=1) as session:
         run = RunDirectory.create(Path(storage) / "run")
         record = SearchRecord.open(run.search_records, plan_trials(config))
-        prepared = Stages(config, run, read_table(config), Display()).prepared[0]
+        prepared = prepare_search(config, populations_of(config, read_table(config))[0])
+        rows = lend_rows(config, run, {None: SharedRows.put(prepared)})
         meter = Meter(record)
-        with open_pool(config, run, {None: SharedRows.put(prepared)}) as pool:
-            run_search(config, run, record, pool, meter)
+        run_search(config, run, record, open_pool(config, session), rows, meter)
     table = Table(title="Resident size of the worker")
     for heading in ("trials", "MB", f"of that after {FIRST}"):
         table.add_column(heading, justify="right")

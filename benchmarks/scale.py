@@ -102,8 +102,8 @@ def main() -> None:
         record = SearchRecord.open(run.search_records, plan_trials(config))
         meter = Meter(record, every=max(1, arguments.trials // 20))
         trainable = tune.with_parameters(SyntheticTrainable, levels=config.search.levels)
-        with TrainingPool(trainable, run.tune, cpus=1, gpus=0, max_failures=0) as pool:
-            run_search(config, run, record, pool, meter)
+        with TrainingPool(trainable, cpus=1, gpus=0) as pool:
+            run_search(config, run, record, pool, None, meter)
     show(np.array(meter.marks, float))
 
 

@@ -96,21 +96,15 @@ class RealTrainings:
     def __init__(self, data: Path, seed: int, max_epochs: int) -> None:
         from comparison.rows import benchmark_table, sweep_config
 
-        from evensweep.search.progress import Display
-        from evensweep.search.stages import Stages
+        from evensweep.search.populations import populations_of, prepare_search
         from evensweep.trainables.family import MLP, load_family
         from evensweep.trainables.program import ResidentRows
         from evensweep.trainables.training import TrainingData
 
-        with tempfile.TemporaryDirectory() as folder:
-            stages = Stages(
-                sweep_config(data, seed),
-                RunDirectory(Path(folder)),
-                benchmark_table(data),
-                Display(),
-            )
-            [prepared] = stages.prepared
-            view, watched = prepared.views["undersampled"], prepared.watched
+        config = sweep_config(data, seed)
+        [population] = populations_of(config, benchmark_table(data))
+        prepared = prepare_search(config, population)
+        view, watched = prepared.views["undersampled"], prepared.watched
         self._data = TrainingData(
             ResidentRows.place(view.X, view.y),
             ResidentRows.place(watched.X, watched.y),

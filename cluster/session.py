@@ -5,23 +5,25 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 _IDLE_MILLISECONDS = 30_000
-"""Until Ray may end an idle worker process beyond one a CPU. The next stage of a sweep can then use
-it; Ray's own second is less than a stage takes, and a new process imports for seconds."""
+"""Until Ray may end an idle process beyond one a CPU. The next sweep of the session can then use
+the one that prepares folds; Ray's own second is less than a stage takes."""
 
 
 class ClusterError(RuntimeError):
     """The cluster can't be reached or used; the message says what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Session:
-    """A Ray session that a sweep runs in.
+    """A Ray session that sweeps run in.
 
     Attributes:
         cpus: CPUs of the whole cluster.
@@ -32,6 +34,37 @@ class Session:
     cpus: float
     dashboard: str | None
     token_required: bool
+    _kept: tuple[Hashable, Any] | None = field(default=None, init=False, repr=False)
+    _closing: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
+
+    def keep(
+        self,
+        key: Hashable,
+        opened: Callable[[], AbstractContextManager[Any]],
+        usable: Callable[[Any], bool],
+    ) -> Any:
+        """Opens something that stays open as long as the session, unless it is there already.
+
+        One thing at a time, since it occupies the cluster.
+
+        Args:
+            key: Tells what is wanted; what is there for another key is closed.
+            opened: Opens it.
+            usable: Whether what is there still works.
+        """
+        if self._kept is None or self._kept[0] != key or not usable(self._kept[1]):
+            self.release()
+            self._kept = key, self._closing.enter_context(opened())
+        return self._kept[1]
+
+    def release(self) -> None:
+        """Closes what is kept; its part of the cluster is free then."""
+        self._kept = None
+        self._closing.close()
+
+
+_current: Session | None = None
+"""The session that is open in this process."""
 
 
 @contextlib.contextmanager
@@ -62,7 +95,11 @@ def ray_session(
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
-    mine = not ray.is_initialized()
+    global _current  # as Ray's own session is one a process
+    mine, before = not ray.is_initialized(), _current
+    if not mine and before is not None:
+        yield before
+        return
     if mine:
         with ThreadPoolExecutor(1) as executor:
             done = executor.submit(meanwhile or (lambda: None))
@@ -74,13 +111,18 @@ def ray_session(
         done.result()
     try:
         dashboard = ray.worker.get_dashboard_url()
-        yield Session(
+        _current = Session(
             cpus=ray.cluster_resources().get("CPU", 1.0),
             dashboard=f"http://{dashboard}" if dashboard else None,
             # Ray sets it, too: a session started here has a token unless its user wants none.
             token_required=os.environ.get("RAY_AUTH_MODE", "").lower() == "token",
         )
+        try:
+            yield _current
+        finally:
+            _current.release()
     finally:
+        _current = before
         if mine:
             ray.shutdown()
 

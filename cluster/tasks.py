@@ -11,30 +11,23 @@ COLD = "EVENSWEEP_COLD"
 """Name of the environment variable of workers that need not be warm."""
 
 
-def task(
-    function: Callable[..., Any],
-    name: str,
-    *,
-    cpus: float,
-    returns: int = 1,
-    cold: bool = False,
-) -> Any:
-    """A function as a Ray task; call ``.remote(...)`` on it.
+def side_task(function: Callable[..., Any], name: str, *, returns: int) -> Any:
+    """A function as a Ray task beside the workers, taking no slot; call ``.remote(...)`` on it.
+
+    It runs in a process that has :data:`COLD` in its environment, and so imports nothing
+    beforehand.
 
     Args:
-        function: Imported by name on the worker.
+        function: Imported by name there.
         name: Shown in the dashboard.
-        cpus: CPUs it occupies.
         returns: Objects it returns; each gets a reference of its own.
-        cold: Runs it on a worker process that has :data:`COLD` in its environment, and so imports
-            nothing beforehand.
     """
     return _remote(function).options(
         name=name,
-        num_cpus=cpus,
+        num_cpus=0,
         num_returns=returns,
         max_retries=_MAX_RETRIES,
-        runtime_env={"env_vars": {COLD: "1"}} if cold else None,
+        runtime_env={"env_vars": {COLD: "1"}},
     )
 
 

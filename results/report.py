@@ -91,7 +91,6 @@ def render(
         "metrics": TEST_METRICS,
         "models": MODELS,
         "folds": [],
-        "trials": trials,
         "views": yaml.safe_load(sweep)["views"],
     }
     if run.cross_validation.exists():

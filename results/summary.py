@@ -110,6 +110,14 @@ def _search_part(
     }
 
 
+def _search_cost(trials: list[TrialRecord]) -> dict[str, Any]:
+    return {
+        "trainings": len(trials),
+        "epochs": sum(trial.epochs for trial in trials),
+        "seconds": round(sum(trial.seconds for trial in trials), 3),
+    }
+
+
 def _cost_part(
     run: RunDirectory,
     sweep: dict[str, Any],
@@ -121,13 +129,8 @@ def _cost_part(
         "cpus": environment["cpus"],
         "cpus_per_training": sweep["resources"]["cpus"],
         "search": {
-            view: {
-                "trainings": len(of_view),
-                "epochs": sum(trial.epochs for trial in of_view),
-                "seconds": round(sum(trial.seconds for trial in of_view), 3),
-            }
+            view: _search_cost([trial for trial in trials if trial.view == view])
             for view in sweep["views"]
-            for of_view in [[trial for trial in trials if trial.view == view]]
         },
     }
     if run.cross_validation.exists():

@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import ray
 
-from ..cluster.tasks import task
+from ..cluster.tasks import side_task
 from ..datasets.errors import InputError
 from ..datasets.preparation import transformed
 from ..datasets.preprocessing import Preprocessor
@@ -17,7 +17,14 @@ from ..results.files import replacing
 from ..results.metrics import accuracy, log_loss
 from ..results.records import TrialRecord
 from ..results.run_directory import RunDirectory
-from ..trainables.tune_adapter import FoldModel, Report, SharedRows, TrialSpec
+from ..trainables.tune_adapter import (
+    FoldModel,
+    Lent,
+    Report,
+    SharedRows,
+    SweepRows,
+    TrialSpec,
+)
 from .config import SweepConfig
 from .errors import SweepError
 from .plan import child_seed
@@ -47,6 +54,14 @@ class FoldData:
 
     rows: SharedRows
     preprocessor: ray.ObjectRef
+
+
+class Workers(NamedTuple):
+    """Workers, what they read, and what the trainings of each fold read of it, by its number."""
+
+    pool: TrainingPool
+    rows: Lent[SweepRows]
+    folds: Mapping[int, FoldData]
 
 
 @dataclass(frozen=True)
@@ -80,12 +95,8 @@ def prepare_folds(config: SweepConfig, populations: Sequence[Population]) -> dic
         names = list(population.samplers)
         for index in range(len(population.folds)):
             number = population.first_fold + index
-            latest, watched, out_of_fold, *views = task(
-                _prepare_fold,
-                f"prepare fold {number}",
-                cpus=0,
-                returns=len(names) + 3,
-                cold=True,
+            latest, watched, out_of_fold, *views = side_task(
+                _prepare_fold, f"prepare fold {number}", returns=len(names) + 3
             ).remote(
                 shared,
                 index,
@@ -117,7 +128,7 @@ def cross_validate(
     run: RunDirectory,
     populations: Sequence[Population],
     candidates: Sequence[TrialRecord],
-    workers: Callable[[], tuple[TrainingPool, Mapping[int, FoldData]]],
+    workers: Callable[[], Workers],
     on_fold: Callable[[FoldFigures], None],
 ) -> tuple[list[FoldFigures], dict[str, np.ndarray]]:
     """Trains every candidate on every fold; fold models already on disk are not trained again.
@@ -127,7 +138,7 @@ def cross_validate(
         run: Where each fold model and preprocessing is written as soon as it is there.
         populations: Whose folds to train on; each candidate trains on those of its view's.
         candidates: The trials to cross-validate.
-        workers: Gives the workers and their data; called if there is anything to train.
+        workers: Gives the workers and what they read; called if there is anything to train.
         on_fold: Called as each fold of a candidate is done, on another thread.
 
     Returns:
@@ -167,8 +178,9 @@ def cross_validate(
             else:
                 missing[f"{trial.id}-fold-{number:02d}"] = (trial, number)
     if missing:
-        pool, data = workers()
-        pool.train(_FoldSource(config, run, missing, data, take))
+        pool, rows, data = workers()
+        source = _FoldSource(config, run, missing, data, take)
+        pool.train(source, rows, max_failures=config.search.max_failures)
     figures.sort(key=lambda row: (row.view, row.trial, row.fold))
     return figures, oof
 

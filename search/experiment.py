@@ -6,19 +6,17 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import ray
-from ray import tune
-
-from ..cluster.tasks import task
-from ..datasets.errors import InputError
+from ..cluster.session import Session
 from ..results.records import End, Progress, SearchRecord, Start, finite_or_none
 from ..results.run_directory import RunDirectory
 from ..trainables.builder import is_builder
 from ..trainables.probe import probe_builder
 from ..trainables.tune_adapter import (
+    Lent,
     Report,
     SharedRows,
     StorageError,
+    SweepRows,
     SweepTrainable,
     TrainingSettings,
     TrialSpec,
@@ -26,6 +24,7 @@ from ..trainables.tune_adapter import (
 )
 from .config import SweepConfig
 from .errors import SweepError
+from .feed import Call
 from .plan import whole
 from .pool import TrainingPool
 from .schedule import Schedule
@@ -35,44 +34,49 @@ _FAILURES_AT_LEAST = 2
 """So many trials may fail in a search however small."""
 
 
-def try_family(config: SweepConfig, hyperparameters: Mapping[str, Any], n_features: int) -> None:
+def open_pool(config: SweepConfig, session: Session) -> TrainingPool:
+    """The session's workers, which an earlier sweep of it may have left warm.
+
+    A sweep with code of a user's own has workers of its own: a process imports a module once, and
+    the file may be another by now.
+    """
+    resources = config.resources
+    own_code = object() if is_builder(config.trainable) else None
+    pool: TrainingPool = session.keep(
+        (resources, own_code),
+        lambda: TrainingPool(SweepTrainable, cpus=resources.cpus, gpus=resources.gpus),
+        lambda pool: pool.usable,
+    )
+    return pool
+
+
+def try_family(
+    config: SweepConfig, hyperparameters: Mapping[str, Any], n_features: int, pool: TrainingPool
+) -> None:
     """Trains and exports a user's model once, before the search spends time on it.
 
     Raises:
         InputError: It can't be built, trained or exported.
     """
-    if not is_builder(config.trainable):
-        return
-    try:
-        ray.get(
-            task(probe_builder, f"try {config.trainable}", cpus=1).remote(
-                config.family, hyperparameters, n_features
-            )
-        )
-    except InputError as error:  # Ray's, which has the worker's traceback in its text
-        raise error.cause from None  # type: ignore[attr-defined]
+    if is_builder(config.trainable):
+        arguments = (config.family, hyperparameters, n_features)
+        pool.call([Call(f"try {config.trainable}", probe_builder, arguments)])
 
 
-def open_pool(
+def lend_rows(
     config: SweepConfig, run: RunDirectory, rows: Mapping[int | None, SharedRows]
-) -> TrainingPool:
-    """The workers of a sweep.
+) -> Lent[SweepRows]:
+    """What the workers of a sweep read.
 
     Args:
         config: The sweep.
-        run: Where Tune's files and the trials' states are kept.
+        run: Where the trials' states are kept.
         rows: What the trainings read, by fold; the search's under None.
     """
     settings = TrainingSettings(
         config.search.levels, config.training.patience, run.states, config.family
     )
-    return TrainingPool(
-        tune.with_parameters(SweepTrainable, rows=rows, settings=settings),
-        run.tune,
-        cpus=config.resources.cpus,
-        gpus=config.resources.gpus,
-        max_failures=config.search.max_failures,
-    )
+    return Lent(SweepRows(rows, settings))
 
 
 def run_search(
@@ -80,6 +84,7 @@ def run_search(
     run: RunDirectory,
     record: SearchRecord,
     pool: TrainingPool,
+    rows: Lent[SweepRows] | None,
     on_change: Callable[[], None],
     spent: float = 0.0,
 ) -> None:
@@ -90,6 +95,7 @@ def run_search(
         run: Where the trials' states are.
         record: The trials; each event goes into it before the next decision is made.
         pool: The workers.
+        rows: What they read.
         on_change: Called after every change of the record, on another thread.
         spent: Seconds that the search has gone on for in earlier sessions. When the time budget is
             used up, no trial goes on, and those in training end at their next rung.
@@ -98,7 +104,7 @@ def run_search(
         SweepError: More trials failed than may.
     """
     source = _SearchSource(config, run, record, on_change, time.monotonic() - spent)
-    pool.train(source)
+    pool.train(source, rows, max_failures=config.search.max_failures)
     source.finish()
 
 

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from importlib.metadata import version
 
-import ray
-
-from ..cluster.tasks import task
 from ..datasets.views import UNSAMPLED
 from ..results.files import read_json, replacing, write_json
 from ..results.records import TrialRecord
 from ..results.run_directory import RunDirectory
-from ..trainables.exported import FORMAT, MANIFEST, ensemble_files
+from ..trainables.exported import FORMAT, MANIFEST, keras_files
 from .config import SweepConfig
 from .cross_validation import load_fold
+from .feed import Call
+from .pool import TrainingPool
 from .populations import Population
 
 
@@ -21,6 +20,7 @@ def export_model(
     run: RunDirectory,
     population: Population,
     candidates: Sequence[TrialRecord],
+    pool: TrainingPool,
 ) -> None:
     """Writes ``model/`` from the ensemble and the fold models of its members.
 
@@ -29,6 +29,7 @@ def export_model(
         run: Has the ensemble and the fold models.
         population: That the ensemble's members are of.
         candidates: The trials that were cross-validated.
+        pool: The workers.
     """
     ensemble = read_json(run.ensemble)
     configs = {t.id: t.config for t in candidates}
@@ -39,8 +40,12 @@ def export_model(
         (configs[trial], models[0].n_features, [model.weights for model in models])
         for trial, models in networks.items()
     ]
-    # In one task: a second process would import Keras for longer than it saves.
-    exporting = task(ensemble_files, "export the model", cpus=1).remote(trained, config.family)
+    # One call a member: the networks of a member share a Keras model.
+    calls = [
+        Call(f"export {trial}", keras_files, (*member, config.family))
+        for trial, member in zip(trials, trained, strict=True)
+    ]
+    exported = pool.call(calls)
     with replacing(run.model) as folder:
         preprocessing = []
         folder.mkdir()
@@ -50,7 +55,7 @@ def export_model(
             (folder / file).write_bytes(run.preprocessor(number).read_bytes())
             preprocessing.append(file)
         members = []
-        for member, contents in zip(ensemble["members"], ray.get(exporting), strict=True):
+        for member, contents in zip(ensemble["members"], exported, strict=True):
             trial = member["trial"]
             (folder / "members" / trial).mkdir(parents=True)
             entries = []

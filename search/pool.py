@@ -1,17 +1,17 @@
 """Warm workers: one Ray Tune experiment that trains whatever it is given until it is closed.
 
-The search and the cross-validation share it, so that a worker imports TensorFlow once and compiles
-a program once in a run. Tune runs on a thread and asks a :class:`Source` for trials;
+Every stage shares it, and so do the sweeps of a session, so that a worker imports TensorFlow once
+and compiles a program once. Tune runs on a thread and asks a :class:`Source` for trials;
 :meth:`TrainingPool.train` waits until there are no more.
 """
 
 import logging
+import tempfile
 import threading
-from collections import deque
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import ray
 from ray import tune
@@ -21,7 +21,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from ..cluster.session import environment
-from ..trainables.tune_adapter import REPORT, Report, TrialSpec
+from ..trainables.tune_adapter import REPORT, Lent, SweepRows
+from .feed import Call, Calls, Feed, Job, Source
 from .tune_internals import (
     expect_no_files_of_trials,
     keep_workers,
@@ -32,41 +33,29 @@ from .tune_internals import (
 
 log = logging.getLogger(__name__)
 
+_CALL_RETRIES = 10
+"""Times that a call lost with its worker or node is made again; an exception in it is final."""
+
 _ABORT_SECONDS = 3.0
 """How long an interrupted run waits for Tune's goodbye."""
-
-
-class Source(Protocol):
-    """Gives trials and is told what became of them, on Tune's thread; an exception ends the pool.
-
-    A trial may be given again, to go on from where it was.
-    """
-
-    def next(self) -> TrialSpec | None:
-        """A trial for a free worker, or None: nothing before the next report, or at all."""
-
-    def on_report(self, trial: str, report: Report) -> bool:
-        """A trial reached its level or its end; whether the same worker trains it on at once."""
-
-    def on_error(self, trial: str, error: str) -> None:
-        """A trial failed, with this error at first, and failed again as often as it may."""
 
 
 class TrainingPool:
     """Trains trials on every free slot of the cluster.
 
     Args:
-        trainable: Takes :class:`TrialSpec` as configuration and gives a :class:`Report` a step.
-        storage: Folder for Tune's files.
+        trainable: Takes :class:`TrialSpec` as configuration and gives a ``Report`` a step.
         cpus: CPUs a trial occupies.
         gpus: GPUs a trial occupies, in fractions.
-        max_failures: Times that a trial is tried again after a failure.
     """
 
-    def __init__(
-        self, trainable: Any, storage: Path, *, cpus: float, gpus: float, max_failures: int
-    ) -> None:
-        self._feed = _Feed(_slots(cpus, gpus), max_failures)
+    def __init__(self, trainable: Any, *, cpus: float, gpus: float) -> None:
+        self._feed = Feed(_slots(cpus, gpus))
+        # Nothing that Tune writes is read again: a run has its own record.
+        self._files = tempfile.TemporaryDirectory(
+            prefix="evensweep-tune-", ignore_cleanup_errors=True
+        )
+        storage = Path(self._files.name, "trials")
         take_waiting_processes()
         survive_full_memory()
         expect_no_files_of_trials()
@@ -106,17 +95,49 @@ class TrainingPool:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._feed.close(abort=exc_type is not None)
-        self._thread.join(_ABORT_SECONDS if exc_type is not None else None)
+        if exc_type is not None:
+            self._feed.abort()
+        self._feed.close()
+        self._thread.join(_ABORT_SECONDS if self._feed.aborted else None)
+        self._files.cleanup()
 
-    def train(self, source: Source) -> None:
+    @property
+    def usable(self) -> bool:
+        """Whether it can train, which it can't after an error or an interruption."""
+        return self._feed.usable
+
+    def train(
+        self, source: Source, sweep: Lent[SweepRows] | None = None, *, max_failures: int
+    ) -> None:
         """Trains what the source gives, and returns when it gives nothing and nothing is left.
 
+        Args:
+            source: Of the trials.
+            sweep: What they read; a trainable that is not ours may need nothing.
+            max_failures: Times that a trial is tried again after a failure.
+
         Raises:
-            Exception: What the source or Ray Tune raised.
+            Exception: What the source or Ray Tune raised; the pool can't be used any more.
         """
-        self._feed.put(source)
-        self._feed.join()
+        try:
+            self._feed.put(Job(source, sweep, max_failures))
+            self._feed.join()
+        except BaseException:
+            self._feed.abort()
+            raise
+
+    def call(self, calls: Sequence[Call]) -> list[Any]:
+        """Calls functions on the workers, and returns what they return, in order.
+
+        Raises:
+            Exception: What one of them raised; the pool can't be used any more.
+        """
+        source = Calls(calls)
+        try:
+            self.train(source, max_failures=_CALL_RETRIES)
+        finally:
+            source.release()
+        return [source.values[call.name] for call in calls]
 
     def _run(self) -> None:
         settings = {
@@ -132,100 +153,10 @@ class TrainingPool:
             self._feed.fail(error)
 
 
-class _Feed:
-    """What the caller's thread and Tune's share: a source, and the trials of it in training."""
-
-    def __init__(self, slots: int, max_failures: int) -> None:
-        self.slots = slots
-        self.max_failures = max_failures
-        self.aborted = False
-        self._running: dict[str, TrialSpec] = {}
-        self._again: deque[TrialSpec] = deque()
-        self._failures: dict[str, list[str]] = {}
-        self._changed = threading.Condition()
-        self._source: Source | None = None
-        self._closed = False
-        self._error: Exception | None = None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Tune pickles all it is given to restore it; a run resumes from its own record instead.
-        return _Feed, (self.slots, self.max_failures)
-
-    def put(self, source: Source) -> None:
-        with self._changed:
-            self._source = source
-            self._changed.notify_all()
-
-    def join(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._error or not self._source)
-            if self._error:
-                raise self._error
-
-    def close(self, *, abort: bool) -> None:
-        with self._changed:
-            self._closed, self.aborted = True, abort
-            self._changed.notify_all()
-
-    def fail(self, error: Exception) -> None:
-        """Ends the pool; the first error is the one that is raised."""
-        with self._changed:
-            self._error = self._error or error
-            self._changed.notify_all()
-
-    def take(self) -> dict[str, Any] | str | None:
-        """The next trial's Tune configuration, None while there is none, or the end."""
-        # More than there are slots would make Tune ask Ray for workers that no slot is free for.
-        if len(self._running) >= self.slots:
-            return None
-        spec = self._next()
-        while spec is None and not self._running:
-            with self._changed:
-                # Nothing for Tune to do, so its thread may wait in here.
-                self._source = None
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._source or self._closed)
-                if self._closed:
-                    return str(Searcher.FINISHED)
-            spec = self._next()
-        if spec is None:
-            return None
-        self._running[spec.trial] = spec
-        return asdict(spec)
-
-    def report(self, trial: str, report: Report) -> bool:
-        goes_on = bool(self._ask("on_report", trial, report))
-        if not goes_on:
-            del self._running[trial]
-        return goes_on
-
-    def failed(self, trial: str, error: str) -> None:
-        """A trial failed: it is tried again, or has failed too often."""
-        spec = self._running.pop(trial)
-        errors = self._failures.setdefault(trial, [])
-        errors.append(error)
-        if len(errors) <= self.max_failures:
-            self._again.append(spec)
-        else:
-            self._ask("on_error", trial, errors[0])
-
-    def _next(self) -> TrialSpec | None:
-        return self._again.popleft() if self._again else self._ask("next")
-
-    def _ask(self, method: str, *arguments: Any) -> Any:
-        if self._source is None:
-            return None
-        try:
-            return getattr(self._source, method)(*arguments)
-        except Exception as error:
-            self.fail(error)
-            raise
-
-
 class _Searcher(Searcher):
     """Suggests what the feed holds; it learns nothing, and nothing in it outlives the process."""
 
-    def __init__(self, feed: _Feed) -> None:
+    def __init__(self, feed: Feed) -> None:
         super().__init__()
         self._feed = feed
 
@@ -247,7 +178,7 @@ class _Searcher(Searcher):
 class _Scheduler(FIFOScheduler):
     """Passes reports on, and decisions back."""
 
-    def __init__(self, feed: _Feed) -> None:
+    def __init__(self, feed: Feed) -> None:
         super().__init__()
         self._feed = feed
         self._kept: set[Any] = set()
@@ -255,7 +186,7 @@ class _Scheduler(FIFOScheduler):
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         resources = trial.placement_group_factory
         if not self._kept:
-            name_tasks(tune_controller, _trial_id)
+            name_tasks(tune_controller, _task_name)
         if resources not in self._kept:
             self._kept.add(resources)
             keep_workers(tune_controller, resources, self._feed.slots)
@@ -287,7 +218,7 @@ class _Silence(ProgressReporter):
 class _Callback(tune.Callback):
     """Passes errors on, and lets go of reports, which Tune would hold as long as it runs."""
 
-    def __init__(self, feed: _Feed) -> None:
+    def __init__(self, feed: Feed) -> None:
         self._feed = feed
 
     def on_trial_result(
@@ -308,7 +239,7 @@ class _Callback(tune.Callback):
 class _Stopper(tune.Stopper):
     """Ends the experiment when the run is interrupted."""
 
-    def __init__(self, feed: _Feed) -> None:
+    def __init__(self, feed: Feed) -> None:
         self._feed = feed
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -324,6 +255,12 @@ def _slots(cpus: float, gpus: float) -> int:
     if gpus:
         slots = min(slots, there.get("GPU", 0.0) / gpus)
     return max(1, int(slots + 1e-9))
+
+
+def _task_name(trial: Trial, method: str) -> str:
+    """Such as ``smote-007 train``; a call goes by its name alone."""
+    name = _trial_id(trial)
+    return name if "call" in trial.config and method == "train" else f"{name} {method}"
 
 
 def _trial_id(trial: Trial) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import io
 import logging
+import math
 import re
 import shutil
 import time
@@ -14,7 +16,7 @@ from rich.console import Console
 
 from ..results.files import write_text
 from ..results.leaderboard import leaderboard_frame, leaderboard_table
-from ..results.records import SearchRecord
+from ..results.records import SearchRecord, TrialRecord
 from ..results.run_directory import RunDirectory
 from .progress import Display
 
@@ -71,10 +73,12 @@ class SessionLogs(Display):
     def _write(self) -> None:
         if self._folder is None or self._record is None:
             return
-        trials = list(self._record.trials.values())
-        frame = leaderboard_frame(trials, {})
+        trials = self._record.trials.values()
+        # Chosen first, since a frame of ten thousand trials takes its time on Tune's thread.
+        best = heapq.nsmallest(_ROWS, trials, key=_by_loss)
         text = io.StringIO()
-        Console(file=text, width=_WIDTH).print(leaderboard_table(frame.head(_ROWS), len(trials)))
+        table = leaderboard_table(leaderboard_frame(best, {}), len(trials))
+        Console(file=text, width=_WIDTH).print(table)
         # The dashboard shows many spaces as one, unless they are such that don't break.
         aligned = re.sub(r"(?m)^ | {2,}", lambda spaces: "\u00a0" * len(spaces[0]), text.getvalue())
         try:
@@ -82,3 +86,7 @@ class SessionLogs(Display):
         except OSError as error:  # a copy for lookers-on; the run goes on
             log.warning("the leaderboard is not among Ray's logs: %s", error)
         self._last = time.monotonic()
+
+
+def _by_loss(trial: TrialRecord) -> float:
+    return math.inf if trial.best_val_loss is None else trial.best_val_loss

@@ -3,18 +3,16 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import ray
 
-from ..cluster.tasks import task
+from ..cluster.session import Session
 from ..datasets.errors import InputError
 from ..datasets.preparation import Prepared
-from ..datasets.splits import Fold
 from ..datasets.table import Table
 from ..datasets.views import SURE
 from ..results.files import read_json, read_parquet, write_json, write_parquet
@@ -26,32 +24,33 @@ from ..results.records import (
     trials_frame,
     trials_from_frame,
 )
-from ..results.references import REFERENCES, reference_probabilities
+from ..results.references import REFERENCES
 from ..results.run_directory import RunDirectory
 from ..results.summary import write_summary
 from ..trainables.exported import score_exported
 from ..trainables.tune_adapter import SharedRows
 from .config import SweepConfig
 from .cross_validation import (
-    FoldData,
+    Workers,
     check_folds,
     cross_validate,
     figures_frame,
     prepare_folds,
 )
 from .errors import SweepError
-from .experiment import open_pool, run_search, try_family
+from .experiment import lend_rows, open_pool, run_search, try_family
 from .export import export_model
-from .plan import child_seed, plan_trials
+from .feed import Call
+from .plan import plan_trials
 from .pool import TrainingPool
 from .populations import (
     Population,
     holdout_check,
-    new_preprocessor,
     populations_of,
     prepare_search,
 )
 from .progress import Display
+from .reference_calls import reference_calls
 from .selection import ranking, select_ensemble
 from .stage import Stage, StageName
 
@@ -66,18 +65,24 @@ class Stages:
         run: Where everything is written.
         table: The whole table.
         display: Is told what goes on.
+        session: Whose workers do the work.
     """
 
     def __init__(
-        self, config: SweepConfig, run: RunDirectory, table: Table, display: Display
+        self,
+        config: SweepConfig,
+        run: RunDirectory,
+        table: Table,
+        display: Display,
+        session: Session,
     ) -> None:
         self.config = config
         self.run = run
         self.table = table
         self.display = display
-        self._workers: tuple[TrainingPool, dict[int, FoldData]] | None = None
+        self.session = session
+        self._workers: Workers | None = None
         self._until: StageName | None = None
-        self._closing = ExitStack()
 
     def all(self) -> list[Stage]:
         """The stages in order."""
@@ -108,7 +113,7 @@ class Stages:
         """
         self._until = until
         stages = self.all()
-        with self._closing:
+        try:
             for stage in stages:
                 if stage.output.exists():
                     log.info("%s: complete already", stage.name)
@@ -116,6 +121,8 @@ class Stages:
                     self._do(stage)
                 if stage.name == until and stage is not stages[-1]:
                     return write_summary(self.run, "running")
+        finally:
+            self._release_rows()
         return write_summary(self.run, "complete")
 
     def _do(self, stage: Stage) -> None:
@@ -179,8 +186,12 @@ class Stages:
         """Goes before the name of a population's part, where there are several."""
         return "" if len(self.populations) == 1 else f"{population.name} "
 
-    def _open_workers(self) -> tuple[TrainingPool, dict[int, FoldData]]:
-        """The workers of the search and the cross-validation, started at the first call."""
+    @cached_property
+    def _pool(self) -> TrainingPool:
+        return open_pool(self.config, self.session)
+
+    def _open_workers(self) -> Workers:
+        """The workers with the rows of the search and the cross-validation, lent at first call."""
         if self._workers is None:
             # Fold data is prepared beside the search, unless this session ends with the search.
             folds = (
@@ -191,11 +202,15 @@ class Stages:
             rows: dict[int | None, SharedRows] = {n: fold.rows for n, fold in folds.items()}
             if not self.run.trials.exists():
                 rows[None] = SharedRows.put(*self.prepared)
-            pool = open_pool(self.config, self.run, rows)
-            self._workers = self._closing.enter_context(pool), folds
+            self._workers = Workers(self._pool, lend_rows(self.config, self.run, rows), folds)
             if not set(self.config.views) <= set(SURE):
                 check_folds(folds.values())  # now, and not when the search has taken its hours
         return self._workers
+
+    def _release_rows(self) -> None:
+        if self._workers is not None:
+            self._workers.rows.release()
+            self._workers = None
 
     def _search(self) -> None:
         record = SearchRecord.open(self.run.search_records, plan_trials(self.config))
@@ -203,12 +218,13 @@ class Stages:
         if record.finished < len(record.trials):
             if record.finished == 0:
                 hyperparameters = next(iter(record.trials.values())).config
-                try_family(self.config, hyperparameters, self.prepared[0].watched.X.shape[1])
-            pool, _ = self._open_workers()
+                n_features = self.prepared[0].watched.X.shape[1]
+                try_family(self.config, hyperparameters, n_features, self._pool)
+            pool, rows, _ = self._open_workers()
             # A session that was killed has not told how long it took, but when its figures came.
             told = read_json(self.run.environment)["stage_seconds"].get(StageName.SEARCH, 0.0)
             spent = max(told, record.seconds)
-            run_search(self.config, self.run, record, pool, self.display.refresh, spent)
+            run_search(self.config, self.run, record, pool, rows, self.display.refresh, spent)
         trials = list(record.trials.values())
         for view in self.config.views:
             if not best_trials(trials, view, 1):
@@ -262,8 +278,7 @@ class Stages:
             self._open_workers,
             self.display.fold_done,
         )
-        # The workers' slots are free for others now.
-        self._closing.close()
+        self._release_rows()
         frames = [self._oof_frame(population, candidates, oof) for population in self.populations]
         write_parquet(self.run.oof_predictions, pd.concat(frames, ignore_index=True))
         write_parquet(self.run.cross_validation, figures_frame(figures))
@@ -276,40 +291,18 @@ class Stages:
     ) -> pd.DataFrame:
         """Out-of-fold probabilities of a population's candidates and of the references."""
         folds, rows = population.folds, population.judged
-        references = self._reference_tasks(population, folds)
+        predictions = self._pool.call(reference_calls(self.config, population, folds))
         columns = self._rows(population, rows)
         columns["fold"] = np.empty(len(rows), np.int64)
         for number, fold in enumerate(folds):
             columns["fold"][np.searchsorted(rows, fold.out_of_fold)] = number
         columns |= {t.id: oof[t.id][rows] for t in candidates if t.view in population.samplers}
-        for name, predictions in references.items():
+        for name in REFERENCES:
             predicted = np.empty(len(population.table.target))
-            for fold, prediction in zip(folds, predictions, strict=True):
-                predicted[fold.out_of_fold] = ray.get(prediction)
+            for fold in folds:
+                predicted[fold.out_of_fold] = predictions.pop(0)
             columns[name] = predicted[rows]
         return pd.DataFrame(columns)
-
-    def _reference_tasks(
-        self, population: Population, folds: Sequence[Fold]
-    ) -> dict[str, list[Any]]:
-        """Tasks that fit every reference on each fold's rows and predict those out of it."""
-        features, target = ray.put(population.table.features), ray.put(population.table.target)
-        return {
-            name: [
-                task(reference_probabilities, f"reference {name}", cpus=1, cold=True).remote(
-                    name,
-                    features,
-                    target,
-                    population.fitted(fold),
-                    fold.out_of_fold,
-                    new_preprocessor(self.config),
-                    child_seed(self.config.seed, "references"),
-                    population.reference_shift,
-                )
-                for fold in folds
-            ]
-            for name in REFERENCES
-        }
 
     def _select(self) -> None:
         oof = read_parquet(self.run.oof_predictions)
@@ -335,19 +328,23 @@ class Stages:
         return next(p for p in self.populations if view in p.samplers)
 
     def _export(self) -> None:
-        export_model(self.config, self.run, self._chosen, self._candidates())
+        candidates = self._candidates()
+        export_model(self.config, self.run, self._chosen, candidates, self._pool)
 
     def _test(self) -> None:
         """Scores the test rows, for the first and only time, with the model a user gets."""
         population = self._chosen
         rows = population.split.test
-        # First, so that it gets the worker of the export, which is warm.
-        scored = task(score_exported, "test the exported model", cpus=1).remote(
-            self.run.model, population.table.features.iloc[rows], self.config.family
+        features = population.table.features.iloc[rows]
+        scoring = Call(
+            "test the exported model",
+            score_exported,
+            (self.run.model, features, self.config.family),
         )
-        references = self._reference_tasks(population, [population.whole])
-        columns = self._rows(population, rows) | {"ensemble": ray.get(scored)}
-        columns |= {name: ray.get(prediction) for name, [prediction] in references.items()}
+        references = reference_calls(self.config, population, [population.whole])
+        columns = self._rows(population, rows)
+        names = ["ensemble", *REFERENCES]
+        columns |= dict(zip(names, self._pool.call([scoring, *references]), strict=True))
         if self.config.protocol == "balanced_first":
             write_parquet(self.run.holdout_predictions, self._holdout_frame())
         # One that was asked for during the run is not the one that ends it.
@@ -361,17 +358,17 @@ class Stages:
         }
         members = [trial for trial in self._candidates() if trial.id in weights]
         check = holdout_check(self.config, self.table, {trial.view for trial in members})
-        with ExitStack() as closing:
 
-            def workers() -> tuple[TrainingPool, dict[int, FoldData]]:
-                data = prepare_folds(self.config, [check])
-                rows: dict[int | None, SharedRows] = {n: fold.rows for n, fold in data.items()}
-                return closing.enter_context(open_pool(self.config, self.run, rows)), data
+        def workers() -> Workers:
+            folds = prepare_folds(self.config, [check])
+            rows: dict[int | None, SharedRows] = {n: fold.rows for n, fold in folds.items()}
+            self._workers = Workers(self._pool, lend_rows(self.config, self.run, rows), folds)
+            return self._workers
 
-            self.display.folds(len(members))
-            _, predicted = cross_validate(
-                self.config, self.run, [check], members, workers, self.display.fold_done
-            )
+        self.display.folds(len(members))
+        _, predicted = cross_validate(
+            self.config, self.run, [check], members, workers, self.display.fold_done
+        )
         rows = check.split.test
         probabilities = sum(weights[trial] * predicted[trial][rows] for trial in predicted)
         return pd.DataFrame(

@@ -214,7 +214,7 @@ def execute(
         tracking, logs = tracking or Tracking(), SessionLogs(run, log_folder())
         displays = [display, SearchGauges(run.name), logs, *tracking.displays(run)]
         try:
-            Stages(config, run, table, Together(*displays)).execute(until)
+            Stages(config, run, table, Together(*displays), session).execute(until)
         except Exception as error:
             log.exception("the run failed")
             with suppress(OSError, InputError):  # a full disk, or one that has gone

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ray.air.execution._internal import RayActorManager
@@ -49,12 +50,12 @@ def _with_errors_of_actors(handle: Callable[..., None]) -> Callable[..., None]:
     return handled
 
 
-def name_tasks(tune_controller: Any, name_of: Callable[[Any], str]) -> None:
-    """Names what workers do after the trial, such as ``smote-007 train``, for the dashboard.
+def name_tasks(tune_controller: Any, name_of: Callable[[Any, str], str]) -> None:
+    """Names what workers do after the trial, for the dashboard.
 
     Args:
         tune_controller: Tune's, which is to run trials.
-        name_of: Gives a Tune trial's name.
+        name_of: Gives the name for a Tune trial and the method that a worker calls for it.
     """
     manager = tune_controller._actor_manager
     schedule = manager._schedule_tracked_actor_task
@@ -66,7 +67,7 @@ def name_tasks(tune_controller: Any, name_of: Callable[[Any], str]) -> None:
         if trial is None or worker not in actors:
             return schedule(tracked_actor_task, method_name, **others)
         handle, resources = actors[worker]
-        actors[worker] = _Named(handle, name_of(trial)), resources
+        actors[worker] = _Named(handle, partial(name_of, trial)), resources
         try:
             return schedule(tracked_actor_task, method_name, **others)
         finally:
@@ -76,14 +77,14 @@ def name_tasks(tune_controller: Any, name_of: Callable[[Any], str]) -> None:
 
 
 class _Named:
-    """An actor handle whose methods are tasks with a name in front of theirs."""
+    """An actor handle whose methods are tasks with names of their own."""
 
-    def __init__(self, handle: Any, name: str) -> None:
+    def __init__(self, handle: Any, name_of: Callable[[str], str]) -> None:
         self._handle = handle
-        self._name = name
+        self._name_of = name_of
 
     def __getattr__(self, method: str) -> Any:
-        return getattr(self._handle, method).options(name=f"{self._name} {method}")
+        return getattr(self._handle, method).options(name=self._name_of(method))
 
 
 def keep_workers(tune_controller: Any, resources: Any, count: int) -> None:

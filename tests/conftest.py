@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from evensweep.cluster.session import Session
 
 _SLOW = {"faults", "integration"}
 """Folders of tests that run whole sweeps."""
@@ -27,12 +31,18 @@ def graph_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def ray_session(graph_cache: Path) -> Iterator[None]:
-    """A Ray session with two CPUs that every test needing Ray uses."""
+def ray_session(graph_cache: Path) -> Iterator["Session"]:
+    """A Ray session with two CPUs that every test needing Ray uses; sweeps share its workers."""
     from evensweep.search.sweep import session_for_sweeps
 
-    with session_for_sweeps(cpus=2):
-        yield
+    with session_for_sweeps(cpus=2) as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def free_cluster(ray_session: "Session") -> None:
+    """For tests with workers or tasks of their own: those of earlier sweeps end before."""
+    ray_session.release()
 
 
 @pytest.fixture(scope="session")

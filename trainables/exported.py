@@ -31,21 +31,13 @@ _NETWORK_VALUES = 2**17
 """Numbers that a network takes at once; embeddings and members make many of each."""
 
 
-def ensemble_files(
-    members: Sequence[tuple[Mapping[str, Any], int, Sequence[Sequence[np.ndarray]]]],
-    family: FamilySpec,
-) -> list[list[bytes]]:
-    """What :func:`keras_files` gives for every member's arguments; runs as a Ray task."""
-    return [keras_files(*member, family) for member in members]
-
-
 def keras_files(
     hyperparameters: Mapping[str, Any],
     n_features: int,
     networks: Sequence[Sequence[np.ndarray]],
     family: FamilySpec = MLP,
 ) -> list[bytes]:
-    """The ``.keras`` files of a member's fold networks.
+    """The ``.keras`` files of a member's fold networks; called on a worker.
 
     Args:
         hyperparameters: Of the family.
@@ -65,7 +57,7 @@ def keras_files(
 
 
 def score_exported(folder: Path, features: pd.DataFrame, family: FamilySpec = MLP) -> np.ndarray:
-    """Loads an exported model and scores rows with it; runs as a Ray task.
+    """Loads an exported model and scores rows with it; called on a worker.
 
     Args:
         folder: The model.

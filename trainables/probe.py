@@ -14,7 +14,7 @@ _ROWS = 32
 
 
 def probe_builder(family: FamilySpec, hyperparameters: Mapping[str, Any], n_features: int) -> None:
-    """Builds, trains for an epoch of random rows, exports and loads; runs as a Ray task.
+    """Builds, trains for an epoch of random rows, exports and loads; called on a worker.
 
     Args:
         family: Names the builder.

@@ -1,4 +1,4 @@
-"""The Ray Tune trainable: one Tune step trains a trial to its next rung.
+"""The Ray Tune trainable: one Tune step trains a trial to its next rung, or calls a function.
 
 The driver imports this file to hand the class to Tune; TensorFlow is imported on the worker only.
 """
@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
 import ray
@@ -23,17 +23,48 @@ if TYPE_CHECKING:
     from ..datasets.preparation import Prepared
     from .training import EpochRecord, Training, TrainingData
 
+T = TypeVar("T")
+
 REPORT = "report"
-"""Key of the :class:`Report` in a Tune result."""
+"""Key of the :class:`Report`, or of a call's :class:`Outcome`, in a Tune result."""
+
+SWEEP = "sweep"
+"""Key of the :class:`Lent` :class:`SweepRows` in a trial's Tune configuration."""
 
 _RESIDENT_VIEWS = 4
 """Views a worker keeps in device memory, more only if a sweep has more: folds come one after
 another, so that those of two folds are enough."""
 
 
+class Lent(Generic[T]):
+    """An object in the object store that trials' Tune configurations refer to.
+
+    Tune copies configurations and keeps them for as long as it runs. All copies of this one are the
+    same object, so that :meth:`release` lets go of what it refers to in all of them.
+
+    Attributes:
+        key: Tells one from another, on every machine.
+    """
+
+    def __init__(self, value: T) -> None:
+        self._reference: ray.ObjectRef[T] | None = ray.put(value)
+        self.key: str = self._reference.hex()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def get(self) -> T:
+        """The object."""
+        return ray.get(self._reference)
+
+    def release(self) -> None:
+        """Lets the object store free the object, once no worker reads it any more."""
+        self._reference = None
+
+
 @dataclass(frozen=True)
 class TrialSpec:
-    """What a worker trains; a trial's Tune configuration.
+    """What a worker trains; with :data:`SWEEP`, a trial's Tune configuration.
 
     Attributes:
         trial: Id of the trial.
@@ -50,6 +81,32 @@ class TrialSpec:
     hyperparameters: dict[str, Any]
     level: int
     fold: int | None = None
+
+
+@dataclass(frozen=True)
+class CallSpec:
+    """A function that a worker calls; a trial's Tune configuration.
+
+    Attributes:
+        trial: Shown in the dashboard.
+        call: The function and its arguments, of which references are resolved on the worker.
+    """
+
+    trial: str
+    call: Lent[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a call.
+
+    Attributes:
+        value: What the function returned.
+        error: What it raised.
+    """
+
+    value: Any = None
+    error: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -139,12 +196,25 @@ class SharedRows:
         return cls(views, watched)
 
 
+@dataclass(frozen=True)
+class SweepRows:
+    """What the workers of a sweep read.
+
+    Attributes:
+        rows: The references, by fold; the search's under None.
+        settings: What all trials share.
+    """
+
+    rows: Mapping[int | None, SharedRows]
+    settings: TrainingSettings
+
+
 class StorageError(RuntimeError):
     """A trial's state can't be written, which is no fault of the trial."""
 
 
 class SweepTrainable(tune.Trainable):
-    """Trains what :class:`TrialSpec` says, one trial after another in the same actor.
+    """Does what a :class:`TrialSpec` or :class:`CallSpec` says, one after another in one actor.
 
     A result holds a :class:`Report`. A trial of the search writes its state at every rung, and
     starts from it when it is there: after a pause, a failure or an interruption it goes on. If it
@@ -153,27 +223,24 @@ class SweepTrainable(tune.Trainable):
 
     _level: int
     _state: Path | None
+    _call: Lent[tuple[Any, ...]] | None
 
-    def setup(
-        self,
-        config: dict[str, Any],
-        rows: Mapping[int | None, SharedRows],
-        settings: TrainingSettings,
-    ) -> None:
-        """Takes references to the shared arrays, by fold, and starts the first trial."""
-        self._rows = rows
-        self._settings = settings
-        self._family = load_family(settings.family)
-        self._resident: OrderedDict[tuple[int | None, str], TrainingData] = OrderedDict()
-        self._begin(TrialSpec(**config))
+    def setup(self, config: dict[str, Any]) -> None:
+        """Starts the first trial."""
+        self._sweep: str | None = None
+        self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Starts another trial in this actor; TensorFlow, programs and rows stay."""
-        self._begin(TrialSpec(**new_config))
+        """Starts another trial in this actor; TensorFlow, programs and a sweep's rows stay."""
+        self._begin(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        """Trains to the next rung level."""
+        """Trains to the next rung level, or calls the function."""
+        self.config: dict[str, Any] = {}  # or each result would bring it back, with what is lent
+        return {REPORT: self._train() if self._call is None else _outcome(*self._call.get())}
+
+    def _train(self) -> Report:
         started = time.perf_counter()
         training, spec = self._training, self._spec
         if training.epoch >= self._level or training.ending is not None:
@@ -195,7 +262,7 @@ class SweepTrainable(tune.Trainable):
         )
         levels = self._settings.levels
         self._level = next((level for level in levels if level > self._level), levels[-1])
-        return {REPORT: report}
+        return report
 
     def _save(self) -> None:
         if self._state is None:
@@ -205,7 +272,24 @@ class SweepTrainable(tune.Trainable):
         except OSError as error:
             raise StorageError(f"{self._state} can't be written ({error.strerror})") from error
 
-    def _begin(self, spec: TrialSpec) -> None:
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._call = config.get("call")
+        if self._call is None:
+            others = dict(config)
+            self._enter(others.pop(SWEEP))
+            self._begin_training(TrialSpec(**others))
+
+    def _enter(self, sweep: Lent[SweepRows]) -> None:
+        """Takes a sweep's references to the shared arrays, unless it has them."""
+        if sweep.key == self._sweep:
+            return
+        self._shared = sweep.get()
+        self._settings = self._shared.settings
+        self._family = load_family(self._settings.family)
+        self._resident: OrderedDict[tuple[int | None, str], TrainingData] = OrderedDict()
+        self._sweep = sweep.key
+
+    def _begin_training(self, spec: TrialSpec) -> None:
         from .training import Training
 
         self._spec = spec
@@ -231,7 +315,7 @@ class SweepTrainable(tune.Trainable):
         from .training import TrainingData
 
         if (fold, view) not in self._resident:
-            shared = self._rows[fold]
+            shared = self._shared.rows[fold]
             rows, watched = ray.get([shared.views[view], shared.watched[view]])
             same = (
                 data.validation
@@ -252,9 +336,19 @@ class SweepTrainable(tune.Trainable):
         return FoldModel(
             weights=self._training.best_weights,
             log_odds_shift=self._training.data.log_odds_shift,
-            out_of_fold=self._training.predict(ray.get(self._rows[self._spec.fold].out_of_fold)),
+            out_of_fold=self._training.predict(
+                ray.get(self._shared.rows[self._spec.fold].out_of_fold)
+            ),
             n_features=self._training.data.n_features,
         )
+
+
+def _outcome(function: Callable[..., Any], *arguments: Any) -> Outcome:
+    values = [ray.get(a) if isinstance(a, ray.ObjectRef) else a for a in arguments]
+    try:
+        return Outcome(function(*values))
+    except Exception as error:
+        return Outcome(error=error)
 
 
 def state_file(states: Path, trial: str) -> Path:

@@ -6,11 +6,9 @@ from competitors.job import Rows
 
 from evensweep.datasets.table import Table
 from evensweep.presets import preset_paths
-from evensweep.results.run_directory import RunDirectory
 from evensweep.search.config import SweepConfig, read_yaml
 from evensweep.search.intake import read_table
-from evensweep.search.progress import Display
-from evensweep.search.stages import Stages
+from evensweep.search.populations import populations_of, prepare_search
 
 from .settings import PRESET, VIEWS
 
@@ -42,7 +40,7 @@ def write_rows(table: Table, data: Path | None, seed: int, folder: Path) -> dict
         folder: Where the files go.
     """
     config = sweep_config(data, seed)
-    prepared = Stages(config, RunDirectory(folder), table, Display()).prepared[0]
+    prepared = prepare_search(config, populations_of(config, table)[0])
     watched = prepared.watched
     files = {}
     for name, view in prepared.views.items():

@@ -90,7 +90,7 @@ Search = Callable[..., SearchRecord]
 
 
 @pytest.fixture
-def search(ray_session: None, tmp_path: Path) -> Search:
+def search(free_cluster: None, tmp_path: Path) -> Search:
     """Runs a search, or goes on with it, in one run directory a name."""
 
     def run(
@@ -106,10 +106,8 @@ def search(ray_session: None, tmp_path: Path) -> Search:
         trials = plan_trials(config)
         record = SearchRecord.open(directory.search_records, trials)
         trained = trainable(trials, faults or {})
-        with TrainingPool(
-            trained, directory.tune, cpus=cpus, gpus=0, max_failures=config.search.max_failures
-        ) as pool:
-            run_search(config, directory, record, pool, lambda: on_change(record))
+        with TrainingPool(trained, cpus=cpus, gpus=0) as pool:
+            run_search(config, directory, record, pool, None, lambda: on_change(record))
         return record
 
     return run

@@ -16,7 +16,10 @@ from evensweep.search.config import SweepConfig
 from evensweep.search.cross_validation import prepare_folds
 from evensweep.search.populations import populations_of
 from evensweep.trainables.tune_adapter import (
+    SWEEP,
+    Lent,
     SharedRows,
+    SweepRows,
     SweepTrainable,
     TrainingSettings,
     TrialSpec,
@@ -24,7 +27,7 @@ from evensweep.trainables.tune_adapter import (
 
 
 @pytest.fixture(scope="module")
-def shared(ray_session: None) -> SharedRows:
+def shared(free_cluster: None) -> SharedRows:
     table = load_table()
     split = stratified_split(table.target, 0.1, 0.1, 0)
     prepared = prepare(
@@ -39,7 +42,7 @@ def shared(ray_session: None) -> SharedRows:
 
 
 @pytest.fixture(scope="module")
-def reader_class(ray_session: None) -> Any:
+def reader_class(free_cluster: None) -> Any:
     # Defined in here so that Ray sends its code: a worker can't import this file.
     @ray.remote
     class Reader:
@@ -108,7 +111,7 @@ def test_the_object_store_holds_each_view_once_however_many_read_it(
     assert used_after_a_marker() - before - marker_bytes < 10_000
 
 
-def test_every_worker_reads_one_buffer_of_a_fold(ray_session: None, reader_class: Any) -> None:
+def test_every_worker_reads_one_buffer_of_a_fold(free_cluster: None, reader_class: Any) -> None:
     table = load_table()
     config = SweepConfig.from_mapping({"cross_validation": {"folds": 3}}, "test")
     [population] = populations_of(config, table)
@@ -122,13 +125,16 @@ def test_every_worker_reads_one_buffer_of_a_fold(ray_session: None, reader_class
 
 
 def test_trials_of_a_view_train_on_the_same_tensors(shared: SharedRows, tmp_path: Path) -> None:
+    sweep = Lent(SweepRows({None: shared}, TrainingSettings((1,), 5, tmp_path)))
+
     @ray.remote
     def identities() -> list[tuple[int, int]]:
         def config(view: str) -> dict[str, Any]:
-            return asdict(TrialSpec("t", view, 1, {"hidden_layer_size": 8}, level=1))
+            spec = TrialSpec("t", view, 1, {"hidden_layer_size": 8}, level=1)
+            return {**asdict(spec), SWEEP: sweep}
 
         trainable = SweepTrainable.__new__(SweepTrainable)
-        trainable.setup(config("smote"), {None: shared}, TrainingSettings((1,), 5, tmp_path))
+        trainable.setup(config("smote"))
         seen = []
         for view in ("smote", "undersampled", "smote", "undersampled"):
             trainable.reset_config(config(view))
@@ -143,7 +149,7 @@ def test_trials_of_a_view_train_on_the_same_tensors(shared: SharedRows, tmp_path
     assert a[1] == b[1]
 
 
-def test_a_worker_does_not_find_the_checkout_under_a_bare_import(ray_session: None) -> None:
+def test_a_worker_does_not_find_the_checkout_under_a_bare_import(free_cluster: None) -> None:
     @ray.remote
     def origins() -> list[str | None]:
         import importlib.util

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from comparison.workers import trial_workers
 
 from evensweep.datasets.table import load_table
 from evensweep.search.config import SweepConfig
@@ -91,6 +92,17 @@ def test_a_sweep_in_two_parts_gives_the_figures_of_an_unbroken_one(
     assert len(one) == len(other) == 8
     same = one.filter(regex=r"^(view|stage|seed|bracket|config\.)")
     pd.testing.assert_frame_equal(same, other[same.columns])
+
+
+def test_the_sweeps_of_a_session_share_its_workers(
+    completed: Run, small_config: SweepConfig, tmp_path: Path
+) -> None:
+    before = trial_workers()
+    assert len(before) == 2
+    again = small_config.model_copy(update={"storage": tmp_path, "seed": 8})
+    assert Sweep(again).run(until=StageName.SEARCH).leaderboard()["val_loss"].notna().all()
+    assert all(process.is_running() for process in before)
+    assert {process.pid for process in trial_workers()} <= {process.pid for process in before}
 
 
 def test_a_users_own_model_is_swept_tested_and_exported(ray_session: None, tmp_path: Path) -> None:

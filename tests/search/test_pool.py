@@ -3,18 +3,22 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import ray
 from ray import tune
 from ray.util.state import list_actors, list_tasks
 
+from evensweep.datasets.errors import InputError
+from evensweep.datasets.reading import check_file
+from evensweep.search.feed import Call, Calls
 from evensweep.search.pool import TrainingPool
-from evensweep.trainables.tune_adapter import REPORT, Report, TrialSpec
+from evensweep.trainables.tune_adapter import REPORT, Report, SweepTrainable, TrialSpec
 
 
 def spec(name: str, **behaviour: Any) -> TrialSpec:
@@ -63,7 +67,7 @@ class Trials:
 
 @pytest.fixture(scope="module")
 def open_pool(
-    ray_session: None, tmp_path_factory: pytest.TempPathFactory
+    free_cluster: None,
 ) -> Callable[..., TrainingPool]:
     # Defined in here so that Ray sends its code: a worker can't import this file.
     class Synthetic(tune.Trainable):
@@ -95,9 +99,8 @@ def open_pool(
             ending = "completed" if done else None
             return {REPORT: Report(self.rung, self.rung, 1, 0.5, 0.5, 0.1, [where], ending)}
 
-    def opened(*, cpus: float = 1, max_failures: int = 0) -> TrainingPool:
-        storage = tmp_path_factory.mktemp("pool") / "tune"
-        return TrainingPool(Synthetic, storage, cpus=cpus, gpus=0, max_failures=max_failures)
+    def opened(*, cpus: float = 1) -> TrainingPool:
+        return TrainingPool(Synthetic, cpus=cpus, gpus=0)
 
     return opened
 
@@ -127,9 +130,9 @@ def two_rounds(
     opened, folder = time.time(), tmp_path_factory.mktemp("met")
     first, second = Trials(pairs("abcd", folder)), Trials(pairs("efgh", folder))
     with open_pool() as pool:
-        pool.train(first)
+        pool.train(first, max_failures=0)
         time.sleep(1)  # in which Tune must not end the workers
-        pool.train(second)
+        pool.train(second, max_failures=0)
     return opened, (first, second)
 
 
@@ -172,7 +175,7 @@ def test_one_slot_starts_trials_in_the_order_given(open_pool: Callable[..., Trai
     rounds = [Trials(specs("hbzadxc")), Trials([]), Trials(specs("ba"))]
     with open_pool(cpus=2) as pool:
         for trials in rounds:
-            pool.train(trials)
+            pool.train(trials, max_failures=0)
     assert [sorted(trials.reports) for trials in rounds] == [list("abcdhxz"), [], list("ab")]
     assert len(rounds[0].processes | rounds[2].processes) == 1
 
@@ -206,7 +209,7 @@ def test_trials_may_pause_and_be_given_again(
 ) -> None:
     pauses = Pauses(specs("abc"))
     with open_pool(cpus=cpus) as pool:
-        pool.train(pauses)
+        pool.train(pauses, max_failures=0)
     assert {name: len(reports) for name, reports in pauses.reports.items()} == dict.fromkeys(
         "abc", 3
     )
@@ -226,7 +229,7 @@ def test_what_a_source_raises_is_raised_as_it_is(
 
     setattr(Failing, method, fail)
     with open_pool() as pool, pytest.raises(OSError, match="No space left") as raised:
-        pool.train(Failing(specs("abc")))
+        pool.train(Failing(specs("abc")), max_failures=0)
     assert raised.value is error
 
 
@@ -238,8 +241,9 @@ def failing(
     attempts = tmp_path_factory.mktemp("attempts") / "processes"
     bad = spec("bad", attempts=str(attempts), failures=100)
     trials = Trials([spec("a"), bad, spec("b"), spec("c")])
-    with open_pool(max_failures=1) as pool:
-        pool.train(trials)
+    with open_pool() as pool:
+        pool.train(trials, max_failures=1)
+        pool.train(Trials([spec("d")]), max_failures=0)  # what failed before is of no concern
     return trials, len(attempts.read_text().splitlines())
 
 
@@ -259,3 +263,61 @@ def test_a_failing_trial_leaves_the_others_alone(failing: Any) -> None:
 def test_a_failing_trials_error_is_told(failing: Any) -> None:
     trials, _ = failing
     assert trials.errors == [("bad", "ValueError: this step can't be done")]
+
+
+@pytest.fixture(scope="module")
+def workers(free_cluster: None) -> Iterator[TrainingPool]:
+    with TrainingPool(SweepTrainable, cpus=1, gpus=0) as pool:
+        yield pool
+
+
+def test_calls_return_in_order_what_the_functions_return(workers: TrainingPool) -> None:
+    numbers = ray.put(np.arange(1000.0))
+    calls = [Call(f"power {n}", np.power, (numbers, n)) for n in range(5)]
+    returned = workers.call(calls)
+    for n, powers in enumerate(returned):
+        np.testing.assert_array_equal(powers, np.arange(1000.0) ** n)
+
+
+def test_calls_are_made_by_the_workers(workers: TrainingPool) -> None:
+    [first] = workers.call([Call("where", os.getpid, ())])
+    again = workers.call([Call(f"where {i}", os.getpid, ()) for i in range(6)])
+    assert os.getpid() != first
+    assert len({first, *again}) <= 2
+
+
+def test_no_calls_return_nothing(workers: TrainingPool) -> None:
+    assert workers.call([]) == []
+
+
+def test_a_call_whose_worker_is_lost_is_made_again(workers: TrainingPool, tmp_path: Path) -> None:
+    mark = tmp_path / "lost"
+
+    def exit_once() -> str:
+        if not mark.exists():
+            mark.touch()
+            os._exit(1)
+        return "made again"
+
+    calls = [Call("lost once", exit_once, ()), Call("sound", abs, (-3,))]
+    assert workers.call(calls) == ["made again", 3]
+    assert mark.exists()
+
+
+def test_the_arguments_of_calls_are_let_go_of(workers: TrainingPool) -> None:
+    calls = [Call(f"size {i}", np.size, (np.zeros(10**6),)) for i in range(5)]
+    assert workers.call(calls) == [10**6] * 5
+    source = Calls(calls)
+    specs = [source.next() for _ in calls]
+    assert all(spec is not None and spec.call.get()[0] is np.size for spec in specs)
+    source.release()
+    assert {spec.call._reference for spec in specs if spec is not None} == {None}
+
+
+def test_what_a_call_raises_is_raised_as_it_is_and_ends_the_pool(
+    workers: TrainingPool, tmp_path: Path
+) -> None:
+    assert workers.usable
+    with pytest.raises(InputError, match=r"nowhere\.csv"):
+        workers.call([Call("wrong", check_file, (tmp_path / "nowhere.csv",))])
+    assert not workers.usable

@@ -21,7 +21,7 @@ def start_failed(manager: RayActorManager, actor: Any, error: Exception) -> None
 
 
 @pytest.fixture
-def fail_with(ray_session: None) -> Callable[..., Exception]:
+def fail_with(free_cluster: None) -> Callable[..., Exception]:
     """Lets a worker fail with an error, and gives the error that Tune is told."""
     survive_full_memory()
 

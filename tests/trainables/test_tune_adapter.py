@@ -12,9 +12,12 @@ import ray
 from evensweep.datasets.views import Rows, View
 from evensweep.trainables.tune_adapter import (
     REPORT,
+    SWEEP,
+    Lent,
     Report,
     SharedRows,
     StorageError,
+    SweepRows,
     SweepTrainable,
     TrainingSettings,
     TrialSpec,
@@ -44,7 +47,7 @@ def out_of_fold() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def shared(
-    ray_session: None, table: dict[str, np.ndarray], out_of_fold: np.ndarray
+    free_cluster: None, table: dict[str, np.ndarray], out_of_fold: np.ndarray
 ) -> dict[int | None, SharedRows]:
     view = ray.put(View("smote", table["X"], table["y"], SHIFT))
     watched = ray.put(Rows(table["X_val"], table["y_val"]))
@@ -59,12 +62,13 @@ def shared(
 def on_worker(shared: dict[int | None, SharedRows], tmp_path: Path) -> Any:
     """Runs work on a worker; it gets a function that begins a trial in a new trainable."""
     settings = TrainingSettings(LEVELS, 100, tmp_path / "states")
+    sweep = Lent(SweepRows(shared, settings))
 
     @ray.remote
     def run(work: Work) -> Any:
         def begin(spec: TrialSpec) -> SweepTrainable:
             trainable = SweepTrainable.__new__(SweepTrainable)
-            trainable.setup(asdict(spec), shared, settings)
+            trainable.setup({**asdict(spec), SWEEP: sweep})
             return trainable
 
         return work(begin)
