@@ -60,15 +60,19 @@ def shared(
 
 @pytest.fixture
 def on_worker(shared: dict[int | None, SharedRows], tmp_path: Path) -> Any:
-    """Runs work on a worker; it gets a function that begins a trial in a new trainable."""
+    """Runs work on a worker; it gets a function that begins a trial, in a new trainable or not."""
     settings = TrainingSettings(LEVELS, 100, tmp_path / "states")
     sweep = Lent(SweepRows(shared, settings))
 
     @ray.remote
     def run(work: Work) -> Any:
-        def begin(spec: TrialSpec) -> SweepTrainable:
+        def begin(spec: TrialSpec, after: SweepTrainable | None = None) -> SweepTrainable:
+            config = {**asdict(spec), SWEEP: sweep}
+            if after is not None:
+                after.reset_config(config)
+                return after
             trainable = SweepTrainable.__new__(SweepTrainable)
-            trainable.setup({**asdict(spec), SWEEP: sweep})
+            trainable.setup(config)
             return trainable
 
         return work(begin)
@@ -126,9 +130,9 @@ def test_trials_that_take_turns_on_a_worker_train_as_they_would_alone(on_worker:
         trainable = begin(SPEC)
         turns = [trainable.step()[REPORT]]
         for level in LEVELS[1:]:
-            trainable.reset_config(asdict(OTHER))
+            begin(OTHER, trainable)
             trainable.step()
-            trainable.reset_config(asdict(replace(SPEC, level=level)))
+            begin(replace(SPEC, level=level), trainable)
             turns.append(trainable.step()[REPORT])
         return whole, turns
 
