@@ -29,11 +29,13 @@ class Session:
         cpus: CPUs of the whole cluster.
         dashboard: Address of the dashboard, or None if it is not running.
         token_required: Whether the dashboard asks for the cluster's token.
+        joined: Whether it was not started here, or has nodes on other machines.
     """
 
     cpus: float
     dashboard: str | None
     token_required: bool
+    joined: bool
     _kept: tuple[Hashable, Any] | None = field(default=None, init=False, repr=False)
     _closing: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
 
@@ -100,6 +102,7 @@ def ray_session(
     if not mine and before is not None:
         yield before
         return
+    address = address or os.environ.get("RAY_ADDRESS")
     if mine:
         with ThreadPoolExecutor(1) as executor:
             done = executor.submit(meanwhile or (lambda: None))
@@ -107,7 +110,7 @@ def ray_session(
             if preload:
                 variables["RAY_preload_python_modules"] = ",".join(preload)
             with environment(variables):
-                _start(address or os.environ.get("RAY_ADDRESS"), cpus)
+                _start(address, cpus)
         done.result()
     try:
         dashboard = ray.worker.get_dashboard_url()
@@ -116,6 +119,7 @@ def ray_session(
             dashboard=f"http://{dashboard}" if dashboard else None,
             # Ray sets it, too: a session started here has a token unless its user wants none.
             token_required=os.environ.get("RAY_AUTH_MODE", "").lower() == "token",
+            joined=bool(address) or sum(node["Alive"] for node in ray.nodes()) > 1,
         )
         try:
             yield _current

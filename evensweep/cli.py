@@ -104,13 +104,13 @@ def run(
         from .search.intake import read_table
 
         read = read_table(config)
-        from .search.sweep import create
+        from .search.sweep import created
         from .search.tracking import Tracking
 
         tracking = Tracking(tensorboard, mlflow)
         tracking.check()
-        directory = create(config, name)
-        run_sweep(directory.root, config, read, directory, until, tracking, address, cpus)
+        with created(config, name) as directory:
+            run_sweep(directory.root, config, read, directory, until, tracking, address, cpus)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import importlib
 import logging
 import platform
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
@@ -90,8 +91,11 @@ class Sweep:
         """
         tracking = Tracking(tensorboard, mlflow)
         tracking.check()
-        run = create(self.config, name)
-        with session_for_sweeps(address, cpus) as session, display or default_display() as shown:
+        with (
+            created(self.config, name) as run,
+            session_for_sweeps(address, cpus) as session,
+            display or default_display() as shown,
+        ):
             return execute(self.config, run, self.table, session, shown, until, tracking)
 
 
@@ -132,6 +136,21 @@ def create(config: SweepConfig, name: str | None = None) -> RunDirectory:
     run = RunDirectory.create(config.storage / (name or f"{config.name}-{stamp}"))
     write_text(run.sweep, config.to_yaml())
     return run
+
+
+@contextmanager
+def created(config: SweepConfig, name: str | None = None) -> Iterator[RunDirectory]:
+    """A new run directory; it goes again if wrong input ends the run before its first stage.
+
+    Args and errors are those of :func:`create`.
+    """
+    run = create(config, name)
+    try:
+        yield run
+    except InputError:
+        if not run.environment.exists():
+            shutil.rmtree(run.root)
+        raise
 
 
 def resume(
@@ -201,12 +220,21 @@ def execute(
     until: StageName | None = None,
     tracking: Tracking | None = None,
 ) -> Run:
-    """Does the stages of a run that are not complete, inside an open Ray session."""
+    """Does the stages of a run that are not complete, inside an open Ray session.
+
+    Raises:
+        InputError: The session's nodes can't run the sweep, or another process works on the run.
+        SweepError: The sweep can't go on.
+    """
     from ..results.summary import write_summary
+    from .cluster_check import check_cluster
     from .gauges import SearchGauges
     from .session_logs import SessionLogs
     from .stages import Stages
 
+    if session.joined:
+        display.stage("checking the nodes")
+        check_cluster(config, run, table)
     with _alone(run), _log_file(run.log):
         if not run.environment.exists():
             write_json(run.environment, _environment(config, session.cpus))

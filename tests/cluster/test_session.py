@@ -27,7 +27,7 @@ class Kept:
 
 @pytest.fixture
 def session() -> Session:
-    return Session(cpus=2, dashboard=None, token_required=False)
+    return Session(cpus=2, dashboard=None, token_required=False, joined=False)
 
 
 def test_what_is_wanted_again_is_opened_once(session: Session) -> None:
