@@ -47,13 +47,17 @@ def stratified_split(y: np.ndarray, validation: float, test: float, seed: int) -
     Args:
         y: int ndarray of shape (n_rows,), 0 or 1.
         validation: Share of the validation rows, 0 to 1.
-        test: Share of the test rows, 0 to 1.
+        test: Share of the test rows, 0 to 1; with 0 there are none.
         seed: The same seed gives the same split.
     """
     from sklearn.model_selection import train_test_split
 
-    rows = np.arange(len(y))
-    development, test_rows = train_test_split(rows, test_size=test, stratify=y, random_state=seed)
+    development = rows = np.arange(len(y))
+    test_rows = rows[:0]
+    if test:
+        development, test_rows = train_test_split(
+            rows, test_size=test, stratify=y, random_state=seed
+        )
     train, validation_rows = train_test_split(
         development,
         test_size=validation / (1 - test),
@@ -140,7 +144,7 @@ def check_enough_rows(
     Args:
         y: int ndarray of shape (n_rows,), 0 or 1.
         validation: Share of the validation rows.
-        test: Share of the test rows.
+        test: Share of the test rows; 0 for none.
         folds: Folds of the cross-validation; 0 for none.
         stop_share: Share of a fold's remaining rows that early stopping watches.
         neighbours: Minority rows that a sampler needs beside the one it interpolates; 0 for none.
@@ -173,9 +177,9 @@ def _is_enough(
 ) -> bool:
     # Stratified parts round down at worst, so each share must reach a whole row.
     in_test, in_validation = int(minority * test), int(minority * validation)
-    if min(in_test, in_validation) < 1:
+    if in_validation < 1 or (test and in_test < 1):
         return False
-    development = minority - in_test - 1
+    development = minority - in_test - bool(test)
     fitted = development - in_validation - 1
     if folds:
         rest = development - -(-development // folds)

@@ -73,6 +73,7 @@ def render(
     )
     recorded = read_json(run.environment)
     sweep = run.sweep.read_text(encoding="utf-8")
+    settings = yaml.safe_load(sweep)
     shown = shlex.quote(str(run.root))
     context: dict[str, Any] = {
         "run": run.name,
@@ -91,7 +92,8 @@ def render(
         "metrics": TEST_METRICS,
         "models": MODELS,
         "folds": [],
-        "views": yaml.safe_load(sweep)["views"],
+        "views": settings["views"],
+        "untested": settings.get("split", {}).get("test") == 0,
     }
     if run.cross_validation.exists():
         context["folds"] = compute_folds(read_parquet(run.cross_validation))

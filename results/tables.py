@@ -42,14 +42,16 @@ class Verdict:
 
 
 def closing(summary: dict[str, Any], root: Path) -> RenderableType:
-    """What a finished run says: three tables, the answer in words, and where the results are."""
+    """What a finished run says: its tables, the answer in words, and where the results are."""
     where = Text.assemble(
         ("Results: ", "bold"),
         f"{root}\n  report:        {root / 'report.html'}\n",
         f"  score a table: evensweep predict {root} TABLE -o scores.csv",
         overflow="fold",
     )
-    tables = [views_table(summary), members_table(summary), scores_table(summary)]
+    tables = [views_table(summary), members_table(summary)]
+    if "test" in summary:
+        tables.append(scores_table(summary))
     notes = [ranking_note(summary), protocol_warning(summary)]
     warnings = [Padding(Text(note, "yellow"), (0, 0, 1, 0)) for note in notes if note]
     return Group(*tables, Padding(answer(summary), (0, 0, 1, 0)), *warnings, where)
@@ -149,6 +151,11 @@ def verdicts(summary: dict[str, Any]) -> list[Verdict]:
 
 def answer(summary: dict[str, Any]) -> str:
     """What the run found, in words for someone who reads no tables."""
+    if "test" not in summary:
+        return (
+            "No rows were kept for a test (split.test is 0): the figures above are the ones there "
+            "are, and those out of fold come nearest to what new rows will show."
+        )
     test, strongest = summary["test"], verdicts(summary)[0]
     (_, false_positives), (missed, found) = test["confusion_matrix"]
     called = found + false_positives

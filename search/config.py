@@ -72,15 +72,22 @@ class SweepConfig(Section):
     """A whole sweep; ``SweepConfig()`` sweeps the embedded demonstration data."""
 
     name: str = Field(default="demonstration", pattern=f"^{RUN_NAME}$")
+    """What runs are called, before their time."""
     data: DataConfig = DataConfig()
     protocol: Literal["holdout", "balanced_first", "presplit"] = "holdout"
+    """Which rows are fitted on, chosen by and judged."""
     split: SplitConfig = SplitConfig()
     preprocessing: PreprocessingConfig = PreprocessingConfig()
     views: tuple[str, ...] = Field(default=("undersampled", "smote"), min_length=1)
+    """Balanced forms of the training rows that are searched side by side."""
     trainable: str = "mlp"
+    """`mlp`, or `module:function` for Keras models of your own."""
     module_folder: Path | None = None
+    """Where the module of `trainable` is; null looks beside the sweep file."""
     space: dict[str, _Domain] = Field(default=_DEFAULT_SPACE, validate_default=True, min_length=1)
+    """Hyperparameters, and what each is drawn from."""
     baseline: dict[str, Scalar] = _DEFAULT_BASELINE
+    """The configuration that every view is first trained with, to compare with."""
     training: TrainingConfig = TrainingConfig()
     search: SearchConfig = SearchConfig()
     cross_validation: CrossValidationConfig = CrossValidationConfig()
@@ -88,7 +95,9 @@ class SweepConfig(Section):
     decision: DecisionConfig = DecisionConfig()
     resources: ResourcesConfig = ResourcesConfig()
     storage: Path = Path("runs")
+    """The folder that holds the runs."""
     seed: int = Field(default=0, ge=0)
+    """Of everything that is drawn."""
 
     @model_validator(mode="before")
     @classmethod
@@ -151,6 +160,11 @@ class SweepConfig(Section):
             raise ValueError(
                 "protocol: 'presplit' is for data.arrays, whose rows are split already, and for "
                 "nothing else; leave it out"
+            )
+        if self.protocol != "holdout" and not self.split.test:
+            raise ValueError(
+                f"split.test: 0 goes with the protocol 'holdout', and not with '{self.protocol}'; "
+                "leave it out"
             )
         return self
 

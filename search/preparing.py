@@ -27,8 +27,10 @@ def write_views(config: SweepConfig, table: Table, folder: Path) -> dict[Path, V
         The files, and what each has for training.
 
     Raises:
-        InputError: A view can't balance its rows, or has nothing to write.
+        InputError: A view can't balance its rows, or there is nothing to write.
     """
+    if not config.split.test:
+        raise InputError("split.test is 0, and the files hold test rows; give them a share")
     if "weighted" in config.views:
         raise InputError(
             "the view 'weighted' has the rows of 'natural', and weights that the files can't hold; "

@@ -11,22 +11,32 @@ from .rungs import bracket_sizes, hyperband_levels, rung_levels
 
 
 class Section(BaseModel):
-    """Refuses keys it doesn't know, and NaN and infinity."""
+    """Refuses keys it doesn't know, and NaN and infinity; a key's meaning stands below it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class DataConfig(Section):
-    """Where the table is and what its columns mean, as ``datasets.table.load_table`` takes it."""
+    """Where the table is, and what its columns mean."""
 
     path: Path | None = None
+    """The table, CSV or Parquet; null sweeps the embedded demonstration data."""
     arrays: dict[str, Path] | None = Field(default=None, min_length=1)
+    """Instead of a table: an `.npz` file of six arrays for every view, by the view's name."""
     target: str | StrictInt | None = None
+    """The column to predict: name or position; null takes the last, if it has two values."""
     positive: str | int | float | bool | None = None
+    """Label of the class to find; null takes 1, true or yes if there is one, else the rarer."""
     id_columns: tuple[str | StrictInt, ...] | None = None
+    """Columns that identify a row; null takes those called `id` or `…_id` without repeats."""
     drop: tuple[str | StrictInt, ...] = ()
+    """Columns to leave out, by name or position."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
+    """Between the cells of a CSV line."""
     header: bool | None = None
+    """Whether the first CSV line holds names; null decides by the line itself."""
 
     @model_validator(mode="after")
     def _give_one_source(self) -> Self:
@@ -43,10 +53,12 @@ class DataConfig(Section):
 
 
 class SplitConfig(Section):
-    """Shares of the validation and test rows."""
+    """Shares of the validation and test rows; without test rows a run ends without a test."""
 
     validation: float = Field(default=0.1, gt=0, lt=1)
-    test: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the rows that stop and rank the trials."""
+    test: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the rows that are looked at once, at the end; with 0 nothing is tested."""
 
     @model_validator(mode="after")
     def _leave_training_rows(self) -> Self:
@@ -56,34 +68,50 @@ class SplitConfig(Section):
 
 
 class PreprocessingConfig(Section):
-    """What networks see of columns of numbers; see ``datasets.preprocessing``."""
+    """What networks see of columns of numbers."""
 
     long_tails: bool = True
+    """Whether skewed columns are drawn in, on a logarithmic scale."""
     indicators: bool = True
+    """Whether gaps and frequent zeros get columns of their own."""
     standardised: bool = True
+    """Whether columns of numbers get a mean of 0 and a variance of 1."""
 
 
 class TrainingConfig(Section):
     """What every training of the sweep shares."""
 
     batch_size: int = Field(default=128, ge=1)
+    """Rows a gradient step, where the space has no `batch_size`."""
     patience: int = Field(default=5, ge=1)
+    """Epochs without a better validation loss that end a training, with its best weights."""
 
 
 class SearchConfig(Section):
     """The search: how many trials a view, how they are drawn, and how they are cut."""
 
     scheduler: Literal["asha", "asha_stopping", "hyperband", "median", "fifo"] = "asha"
+    """How trials are cut."""
     searcher: Literal["random", "tpe"] = "random"
+    """How configurations are drawn."""
     trials: int | None = Field(default=None, ge=0)
+    """A view; null takes 40, and with hyperband every bracket once; 0 trains the baseline alone."""
     max_epochs: int = Field(default=100, ge=1)
+    """The full budget of a trial (R)."""
     grace_epochs: int = Field(default=2, ge=1)
+    """The first rung at which trials are compared (r)."""
     reduction_factor: int = Field(default=3, ge=2)
+    """Of η trials at a rung one goes on, for η times as many epochs."""
     brackets: int | None = Field(default=None, ge=1)
+    """Null takes 1, and with hyperband all of them."""
     metric: Literal["val_loss"] = "val_loss"
+    """What trials are compared by: log loss on the validation rows, at the natural prior."""
     max_failures: int = Field(default=3, ge=0)
+    """Times that a failed trial is tried again."""
     max_failed_share: float = Field(default=0.5, gt=0, le=1)
+    """A larger share of failed trials ends the search."""
     time_budget: float | None = Field(default=None, gt=0)
+    """Seconds of searching, over all sessions of a run; null for no limit."""
 
     @model_validator(mode="after")
     def _order_budgets(self) -> Self:
@@ -128,32 +156,44 @@ class CrossValidationConfig(Section):
     """Stratified k-fold of the best ``top_k`` trials of every view."""
 
     folds: int = Field(default=10, ge=2)
+    """Stratified, of the rows outside the test; an exported member has a network of each."""
     top_k: int = Field(default=10, ge=1)
+    """Best trials of every view that are cross-validated."""
     stop_share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of a fold's other rows that early stopping watches."""
 
 
 class EnsembleConfig(Section):
     """Greedy selection over out-of-fold predictions."""
 
     rounds: int = Field(default=50, ge=1)
+    """Each adds the candidate that lowers the out-of-fold loss most, again if need be."""
     sorted_start: int = Field(default=0, ge=0)
+    """Best candidates that the selection starts with."""
     bags: int = Field(default=0, ge=0)
+    """Selections, each among a random half of the candidates, to average; 0 takes one of all."""
 
 
 class ResourcesConfig(Section):
     """What one trial or fold occupies."""
 
     cpus: float = Field(default=1, gt=0)
+    """Of one trial or fold."""
     gpus: float = Field(default=0, ge=0)
+    """Of one trial or fold; a fraction lets several share one."""
 
 
 class DecisionConfig(Section):
     """Which rows to call positive: by the best F1, the least cost, or a number of contacts."""
 
     by: Literal["f1", "cost", "contacts"] = "f1"
+    """What the threshold is chosen by, on out-of-fold rows."""
     false_positive_cost: float | None = Field(default=None, gt=0)
+    """With `by: cost`, what a false alarm costs."""
     false_negative_cost: float | None = Field(default=None, gt=0)
+    """With `by: cost`, what a missed positive costs."""
     contacts: int | None = Field(default=None, ge=1)
+    """With `by: contacts`, how many rows of such a table are called positive, at most."""
 
     @model_validator(mode="after")
     def _give_what_belongs_together(self) -> Self:

@@ -85,8 +85,9 @@ class Stages:
         self._until: StageName | None = None
 
     def all(self) -> list[Stage]:
-        """The stages in order."""
+        """The stages in order; without test rows there is no test."""
         run = self.run
+        test = Stage(StageName.TEST, "testing once", run.test_predictions, self._test)
         return [
             Stage(StageName.PREPARE, "preparing the data", run.dataset, self._prepare),
             Stage(StageName.SEARCH, "searching", run.trials, self._search),
@@ -98,7 +99,7 @@ class Stages:
             ),
             Stage(StageName.ENSEMBLE, "selecting the ensemble", run.ensemble, self._select),
             Stage(StageName.EXPORT, "exporting the model", run.model, self._export),
-            Stage(StageName.TEST, "testing once", run.test_predictions, self._test),
+            *([test] if self.config.split.test else []),
             Stage(StageName.REPORT, "writing the report", run.report, self._report),
         ]
 
@@ -112,15 +113,15 @@ class Stages:
             SweepError: A stage can't be done; what the earlier ones wrote stays.
         """
         self._until = until
-        stages = self.all()
+        order = list(StageName)
         try:
-            for stage in stages:
+            for stage in self.all():
+                if until is not None and order.index(stage.name) > order.index(until):
+                    return write_summary(self.run, "running")
                 if stage.output.exists():
                     log.info("%s: complete already", stage.name)
                 else:
                     self._do(stage)
-                if stage.name == until and stage is not stages[-1]:
-                    return write_summary(self.run, "running")
         finally:
             self._release_rows()
         return write_summary(self.run, "complete")

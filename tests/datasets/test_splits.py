@@ -49,7 +49,7 @@ class TestSplit:
     @given(
         st.integers(30, 90),
         st.integers(100, 400),
-        st.sampled_from([(0.1, 0.1), (0.2, 0.1), (0.15, 0.3)]),
+        st.sampled_from([(0.1, 0.1), (0.2, 0.1), (0.15, 0.3), (0.1, 0)]),
         st.integers(0, 2**32 - 1),
     )
     def test_shares_are_natural_within_one_row(self, positive, negative, shares, seed) -> None:
@@ -121,6 +121,7 @@ class TestEnoughRows:
             # One positive row in a tenth takes ten; ten folds of the rest take one row each.
             ({"folds": 0, "neighbours": 0}, 10),
             ({"folds": 2, "neighbours": 0, "stop_share": 0.5}, 10),
+            ({"test": 0}, 12),
             ({"test": 0.05}, 20),
             ({"test": 0.0001}, 10_000),
             ({"test": 1e-9}, 1_000_000),
@@ -150,7 +151,7 @@ class TestEnoughRows:
         positive=st.integers(5, 45),
         extra=st.integers(0, 60),
         validation=st.sampled_from([0.05, 0.1, 0.25]),
-        test=st.sampled_from([0.1, 0.2, 0.4]),
+        test=st.sampled_from([0, 0.1, 0.2, 0.4]),
         n_folds=st.integers(2, 11),
         stop_share=st.sampled_from([0.1, 0.3, 0.5]),
         neighbours=st.sampled_from([0, 5]),
@@ -172,7 +173,7 @@ class TestEnoughRows:
         except InputError:
             return
         parts = stratified_split(y, validation, test, seed)
-        for rows in (parts.train, parts.validation, parts.test):
+        for rows in (parts.train, parts.validation, *([parts.test] if test else [])):
             assert 0 < y[rows].sum() < len(rows)
         assert y[parts.train].sum() > neighbours
         for fold in stratified_folds(y, parts.development, n_folds, stop_share, seed):

@@ -94,7 +94,7 @@ def _values(run) -> Iterator[float]:
     yield dataset["duplicate_feature_rows"] / rows
     yield from (gaps / dataset["rows"] for gaps in dataset["gaps"].values())
     for parts in dataset["class_counts"].values():
-        yield from (part["positive"] / part["rows"] for part in parts.values())
+        yield from (p["positive"] / p["rows"] for p in parts.values() if p["rows"])
     if run.test_predictions.exists():
         yield from _of_the_test(run)
 

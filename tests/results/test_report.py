@@ -19,7 +19,7 @@ from example_run import (
 )
 from report_numbers import unexplained_numbers
 
-from evensweep.results.files import write_parquet
+from evensweep.results.files import read_json, write_json, write_parquet
 from evensweep.results.records import history_frame, trials_frame
 from evensweep.results.references import REFERENCES
 from evensweep.results.report import write_report
@@ -244,6 +244,29 @@ def test_a_run_that_only_searched_has_a_report(tmp_path):
     assert unexplained_numbers(run) == set()
     assert "No answer yet" in text
     assert f"evensweep resume {run.root}" in text
+
+
+def test_a_run_without_test_rows_gives_what_it_has(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    for write in (write_prepared, write_searched, write_tested):
+        write(run)
+    run.test_predictions.unlink()
+    sweep = run.sweep.read_text(encoding="utf-8")
+    run.sweep.write_text(f"{sweep}split: {{validation: 0.1, test: 0}}\n", encoding="utf-8")
+    dataset = read_json(run.dataset)
+    dataset["class_counts"]["splits"]["test"] = {"rows": 0, "positive": 0, "negative": 0}
+    write_json(run.dataset, dataset)
+
+    write_report(run, write_summary(run, "running"), TRIALS)
+
+    text = run.report.read_text(encoding="utf-8")
+    assert "test" not in Page(text).sections
+    assert {"ensemble", "data"} <= set(Page(text).sections)
+    assert "Not tested: no rows were kept for it" in text
+    assert "<b>0.3050</b> and its ROC-AUC <b>0.8700</b>" in text
+    assert f"evensweep predict {run.root} TABLE" in text
+    assert "evensweep resume" not in text
+    assert unexplained_numbers(run) == set()
 
 
 def test_a_run_that_failed_at_once_says_why(tmp_path):

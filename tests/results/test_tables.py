@@ -157,6 +157,14 @@ def test_closing_says_how_to_go_on(tmp_path: Path) -> None:
     assert answer(SUMMARY)[:40] in text
 
 
+def test_closing_of_a_run_without_test_rows_tells_so() -> None:
+    summary = {key: SUMMARY[key] for key in ("protocol", "views", "stages", "ensemble")}
+    text = "\n".join(lines(closing(summary, Path("runs/r"))))
+    assert "0.2345" in text
+    assert "No rows were kept for a test (split.test is 0)" in text
+    assert "evensweep predict runs/r TABLE" in text
+
+
 def test_configuration_in_words_leaves_out_what_is_zero() -> None:
     assert config_text(CONFIG) == "3×64 relu, lr 0.002"
     full = {**CONFIG, "dropout_rate": 0.1, "l2_strength": 0.0003}

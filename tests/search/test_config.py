@@ -244,6 +244,7 @@ def test_unknown_key_is_an_error_that_names_the_nearest(raw: dict, message: str)
         ({"search": {"reduction_factor": 1}}, "search.reduction_factor: input should be"),
         ({"cross_validation": {"folds": 1}}, "cross_validation.folds: input should be"),
         ({"split": {"validation": 0.5, "test": 0.5}}, "split: validation and test together must"),
+        ({"split": {"test": 0}, "protocol": "balanced_first"}, "split.test: 0 goes with the prot"),
         ({"split": {"test": float("nan")}}, "split.test: input should be a finite number"),
         ({"resources": {"cpus": float("inf")}}, "resources.cpus: input should be a finite"),
         ({"views": []}, "views: it has too few items"),

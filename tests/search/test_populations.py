@@ -54,6 +54,16 @@ def test_holdout_has_one_population_for_all_views(table: Table) -> None:
     judged_once(population)
 
 
+def test_without_test_rows_every_row_is_predicted_out_of_fold(table: Table, tmp_path: Path) -> None:
+    untested = config(split={"validation": 0.1, "test": 0})
+    [population] = populations_of(untested, table)
+    assert not len(population.split.test)
+    np.testing.assert_array_equal(population.judged, np.arange(len(table.target)))
+    judged_once(population)
+    with pytest.raises(InputError, match=r"split\.test is 0, and the files hold test rows"):
+        write_views(untested, table, tmp_path)
+
+
 def test_balanced_first_has_a_balanced_population_a_view(table: Table) -> None:
     sweep = config(protocol="balanced_first", views=["undersampled", "smote", "weighted"])
     populations = populations_of(sweep, table)
