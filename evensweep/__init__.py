@@ -9,26 +9,37 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .datasets.errors import InputError as InputError
     from .search.config import SweepConfig as SweepConfig
+    from .search.estimator import EvenSweepClassifier as EvenSweepClassifier
     from .search.run import Run as Run
+    from .search.run import load_run as load_run
     from .search.sweep import Sweep as Sweep
     from .search.sweep import resume as resume
+    from .search.sweep import session_for_sweeps as session_for_sweeps
+    from .trainables.exported import RankingModel as RankingModel
 
 _HOMES = {
+    "EvenSweepClassifier": ".search.estimator",
     "InputError": ".datasets.errors",
+    "RankingModel": ".trainables.exported",
     "Run": ".search.run",
     "Sweep": ".search.sweep",
     "SweepConfig": ".search.config",
+    "load_run": ".search.run",
     "resume": ".search.sweep",
+    "session_for_sweeps": ".search.sweep",
 }
 
-__all__ = ["InputError", "Run", "Sweep", "SweepConfig", "load_run", "resume"]
-
-
-def load_run(root: str) -> "Run":
-    """Opens a run directory; the same as ``Run.load``."""
-    from .search.run import Run
-
-    return Run.load(root)
+__all__ = [
+    "EvenSweepClassifier",
+    "InputError",
+    "RankingModel",
+    "Run",
+    "Sweep",
+    "SweepConfig",
+    "load_run",
+    "resume",
+    "session_for_sweeps",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -69,7 +69,10 @@ _Domain = Annotated[SerializeAsAny[AnyDomain], BeforeValidator(parse_domain)]
 
 
 class SweepConfig(Section):
-    """A whole sweep; ``SweepConfig()`` sweeps the embedded demonstration data."""
+    """A whole sweep; ``SweepConfig()`` sweeps the embedded demonstration data.
+
+    Its fields are the keys of a sweep file, validated once and frozen.
+    """
 
     name: str = Field(default="demonstration", pattern=f"^{RUN_NAME}$")
     """What runs are called, before their time."""
@@ -257,7 +260,11 @@ class SweepConfig(Section):
 
     @classmethod
     def from_yaml(cls, path: Path) -> SweepConfig:
-        """Reads and validates a sweep file; see :func:`read_yaml`."""
+        """Reads and validates a sweep file; relative paths of inputs are taken from its folder.
+
+        Raises:
+            InputError: The file is missing or is no YAML mapping, or as for :meth:`from_mapping`.
+        """
         return cls.from_mapping(read_yaml(path), str(path))
 
     def to_mapping(self) -> dict[str, Any]:

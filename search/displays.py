@@ -261,9 +261,12 @@ class PlainDisplay(Display):
 
 def default_display() -> Display:
     """What a program's own call shows: the notebook's display in a notebook, nothing elsewhere."""
-    return NotebookDisplay() if Console().is_jupyter else Display()
+    console = Console()
+    return display_for(console) if console.is_jupyter else Display()
 
 
 def display_for(console: Console) -> Display:
-    """What the command line shows: a live display in a terminal, plain lines elsewhere."""
+    """What shows most: a notebook's or a terminal's display, plain lines elsewhere."""
+    if console.is_jupyter:
+        return NotebookDisplay()
     return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..datasets.errors import InputError
 from ..results.files import read_json, read_parquet
 from ..results.leaderboard import cv_losses, leaderboard_frame
 from ..results.records import SearchRecord, TrialRecord, trials_from_frame
@@ -26,7 +25,7 @@ class Run:
     """A run's results.
 
     Attributes:
-        directory: Where they are.
+        directory: Where they are; every file's path is an attribute of it, such as ``report``.
     """
 
     directory: RunDirectory
@@ -47,7 +46,7 @@ class Run:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """The content of ``summary.json``.
+        """The content of ``summary.json``, whose keys are a contract.
 
         Raises:
             InputError: The run has no summary yet.
@@ -62,8 +61,17 @@ class Run:
         plan = plan_trials(self.config)
         return list(SearchRecord.read(self.directory.search_records, plan).trials.values())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Run, (self.directory,)  # not what has been read, such as the networks
+
     def leaderboard(self) -> pd.DataFrame:
-        """The trials, best first; see :func:`~evensweep.results.leaderboard.leaderboard_frame`."""
+        """The trials, best first and failed ones last; also while the search runs.
+
+        Returns:
+            A row a trial, with the columns ``trial``, ``view``, ``stage``, ``status``, ``epochs``,
+            ``val_loss`` and ``cv_val_loss`` (nats a row, natural prior), ``val_accuracy``,
+            ``error``, and one a hyperparameter.
+        """
         losses: dict[str, float] = {}
         if self.directory.cross_validation.exists():
             losses = cv_losses(read_parquet(self.directory.cross_validation))
@@ -79,17 +87,21 @@ class Run:
         Raises:
             InputError: The run has no model yet.
         """
-        from ..trainables.builder import is_builder
-        from ..trainables.exported import RankingModel
-        from ..trainables.family import load_family
+        from ..trainables.exported import load_model
 
-        try:
-            return RankingModel.load(self.directory.model)
-        except InputError:
-            if not (self.directory.model.is_dir() and is_builder(self.config.trainable)):
-                raise
-        load_family(self.config.family)  # the builder's module may register the layers it lacks
-        return RankingModel.load(self.directory.model)
+        return load_model(self.directory.model, lambda: self.config.family)
+
+
+def load_run(root: Path | str) -> Run:
+    """Opens a run directory, on any later day; the same as :meth:`Run.load`.
+
+    Args:
+        root: The run directory.
+
+    Raises:
+        InputError: There is no run at ``root``.
+    """
+    return Run.load(root)
 
 
 def open_model(folder: Path) -> tuple[RankingModel, dict[str, Any]]:

@@ -45,8 +45,12 @@ class Sweep:
     """One search with its configuration.
 
     Args:
+        config: What to search; None takes every default, which is the demonstration data's sweep.
+        data: Rows to use instead of the table that the configuration names, with their target.
+
+    Attributes:
         config: What to search.
-        data: Rows to use instead of the table that the configuration names.
+        table: The rows as they are read: features, target, schema, and what was inferred.
 
     Raises:
         InputError: The table, or the configuration for this table, is unfit. Nothing is written.
@@ -58,7 +62,15 @@ class Sweep:
 
     @classmethod
     def from_yaml(cls, path: Path | str, data: pd.DataFrame | None = None) -> Sweep:
-        """The sweep that a file describes."""
+        """The sweep that a file describes.
+
+        Args:
+            path: A YAML file; relative paths in it are taken from its folder.
+            data: As for :class:`Sweep`.
+
+        Raises:
+            InputError: The file is no sweep file, or as for :class:`Sweep`.
+        """
         return cls(SweepConfig.from_yaml(Path(path)), data)
 
     def run(
@@ -102,10 +114,23 @@ class Sweep:
 def session_for_sweeps(
     address: str | None = None, cpus: int | None = None
 ) -> AbstractContextManager[Session]:
-    """A Ray session; the slow imports of driver and workers pass while it starts.
+    """A Ray session, which all sweeps, resumptions and fits inside it use.
 
-    Args and errors are those of :func:`~evensweep.cluster.session.ray_session`.
+    Starting Ray, and TensorFlow in its workers, takes seconds: open one session around many.
+
+    Args:
+        address: ``auto``, ``host:port`` or ``ray://host:port``; None takes the environment's
+            ``RAY_ADDRESS``, and without one starts Ray on this machine, on the loopback only.
+        cpus: CPUs for a session started here; None takes all.
+
+    Returns:
+        A context manager that gives the session, with its ``cpus`` and its ``dashboard`` address.
+        A session that is open already is used as it is, and is left open.
+
+    Raises:
+        ClusterError: No session could be started or joined.
     """
+    # The slow imports of driver and workers pass while it starts.
 
     def import_for_driver() -> None:
         for module in _DRIVER_MODULES:

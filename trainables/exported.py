@@ -6,7 +6,8 @@ weighted mean over members of the mean over folds.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from ..datasets.schema import Schema
 from ..datasets.table import read_features
 from ..results.calibration import shift_log_odds
 from ..results.files import read_json
+from .builder import is_builder
 from .family import MLP, FamilySpec, load_family
 
 if TYPE_CHECKING:
@@ -177,3 +179,52 @@ class RankingModel:
                 probabilities = np.concatenate(outputs)[:, -1]
                 total += weight * shift_log_odds(probabilities, shift)
         return total / len(self._preprocessors)
+
+
+def load_model(folder: Path, family: Callable[[], FamilySpec]) -> RankingModel:
+    """Loads an exported model, with the builder's module if it has layers that are not Keras' own.
+
+    Args:
+        folder: The model.
+        family: Tells what was trained; called if the model can't be loaded without.
+
+    Raises:
+        InputError: As for :meth:`RankingModel.load`, or the builder can't be imported.
+    """
+    try:
+        return RankingModel.load(folder)
+    except InputError:
+        if not (folder.is_dir() and is_builder((spec := family()).trainable)):
+            raise
+    load_family(spec)  # the builder's module may register the layers it lacks
+    return RankingModel.load(folder)
+
+
+class PackedModel:
+    """An exported model held in memory as the content of its files, and pickled as that.
+
+    Args:
+        folder: The model.
+        family: What was trained.
+    """
+
+    def __init__(self, folder: Path, family: FamilySpec = MLP) -> None:
+        self.family = family
+        self.files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    @cached_property
+    def model(self) -> RankingModel:
+        """The model, loaded at the first use; that imports TensorFlow."""
+        with tempfile.TemporaryDirectory() as name:
+            for file, content in self.files.items():
+                path = Path(name, file)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            return load_model(Path(name), lambda: self.family)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"family": self.family, "files": self.files}
