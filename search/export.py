@@ -36,14 +36,14 @@ def export_model(
     numbers = [population.first_fold + index for index in range(len(population.folds))]
     trials = [member["trial"] for member in ensemble["members"]]
     networks = {trial: [load_fold(run, trial, n).model for n in numbers] for trial in trials}
-    trained = [
-        (configs[trial], models[0].n_features, [model.weights for model in models])
-        for trial, models in networks.items()
-    ]
-    # One call a member: the networks of a member share a Keras model.
+    # One call a member: its networks share a Keras model.
     calls = [
-        Call(f"export {trial}", keras_files, (*member, config.family))
-        for trial, member in zip(trials, trained, strict=True)
+        Call(
+            f"export {trial}",
+            keras_files,
+            (configs[trial], [(m.n_features, m.weights) for m in models], config.family),
+        )
+        for trial, models in networks.items()
     ]
     exported = pool.call(calls)
     with replacing(run.model) as folder:

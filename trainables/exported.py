@@ -35,25 +35,25 @@ _NETWORK_VALUES = 2**17
 
 def keras_files(
     hyperparameters: Mapping[str, Any],
-    n_features: int,
-    networks: Sequence[Sequence[np.ndarray]],
+    networks: Sequence[tuple[int, Sequence[np.ndarray]]],
     family: FamilySpec = MLP,
 ) -> list[bytes]:
     """The ``.keras`` files of a member's fold networks; called on a worker.
 
     Args:
         hyperparameters: Of the family.
-        n_features: Columns of the feature matrix.
-        networks: Weights of each fold, in Keras' order.
+        networks: Of each fold, the columns of its feature matrix and the weights, in Keras' order.
+            Folds differ in columns where a gap or a category is in the rows of some alone.
         family: What was trained.
     """
-    model = load_family(family).keras_model(hyperparameters, n_features)
+    make = load_family(family).keras_model
+    models = {n: make(hyperparameters, n) for n in {n for n, _ in networks}}
     files = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.keras"
-        for weights in networks:
-            model.set_weights(list(weights))
-            model.save(path)
+        for n_features, weights in networks:
+            models[n_features].set_weights(list(weights))
+            models[n_features].save(path)
             files.append(path.read_bytes())
     return files
 

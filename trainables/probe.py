@@ -34,7 +34,7 @@ def probe_builder(family: FamilySpec, hyperparameters: Mapping[str, Any], n_feat
     rows = ResidentRows.place(X, np.arange(_ROWS, dtype=np.int32) % 2)
     training = Training(network, TrainingData(rows, rows, 0.0), patience=1, max_epochs=1)
     training.train(1)
-    [content] = keras_files(hyperparameters, n_features, [training.best_weights], family)
+    [content] = keras_files(hyperparameters, [(n_features, training.best_weights)], family)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.keras"
         path.write_bytes(content)

@@ -173,7 +173,7 @@ def test_an_exported_network_predicts_what_the_training_predicts(
     training = begin(data, function)
     training.train(3)
     family = FamilySpec(f"example_builders:{function}", HERE)
-    [content] = keras_files(CONFIG, 6, [training.best_weights], family)
+    [content] = keras_files(CONFIG, [(6, training.best_weights)], family)
     path = tmp_path / "network.keras"
     path.write_bytes(content)
     probabilities = np.asarray(load_network(path)(table["X_val"], training=False))[:, -1]

@@ -166,7 +166,7 @@ def test_an_exported_network_predicts_what_the_training_predicts(
     trainings = [Training(network, data, patience=3, max_epochs=4) for network in networks]
     for training in trainings:
         training.train(4)
-    files = keras_files(vars(config), 6, [training.best_weights for training in trainings])
+    files = keras_files(vars(config), [(6, training.best_weights) for training in trainings])
     for training, content in zip(trainings, files, strict=True):
         path = tmp_path / "network.keras"
         path.write_bytes(content)
@@ -177,3 +177,16 @@ def test_an_exported_network_predicts_what_the_training_predicts(
             training.predict(table["X_val"]),
             atol=1e-5,
         )
+
+
+def test_folds_of_different_columns_are_exported_each_as_it_is(tmp_path: Path) -> None:
+    config = MLPConfig(num_layers=2, hidden_layer_size=5)
+    networks = [(n, initial_weights(config, n, seed)) for seed, n in enumerate([6, 4, 6])]
+    files = keras_files(vars(config), networks)
+    for (n_features, weights), content in zip(networks, files, strict=True):
+        path = tmp_path / "network.keras"
+        path.write_bytes(content)
+        model = load_network(path)
+        assert model.input_shape == (None, n_features)
+        for ours, theirs in zip(weights, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
