@@ -283,3 +283,10 @@ def test_parameters_are_stored_untouched_and_cloned() -> None:
         twin.set_params(folds=50).fit(ROWS, LABELS)
     assert settings == {"split": {"validation": 0.2}}
     assert twin.settings == settings
+
+
+def test_twelve_rows_of_the_rarer_class_are_enough_for_the_defaults() -> None:
+    model = EvenSweepClassifier(storage="runs")
+    X = np.random.default_rng(4).normal(size=(60, 2))
+    with pytest.raises(InputError, match="need at least 12;"):
+        model.fit(X, np.arange(60) < 11)
