@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := datasets results cluster trainables search
 
-.PHONY: sweep test faults pictures benchmark check format wheel clean
+.PHONY: sweep test faults docs pictures benchmark check format wheel clean
 .DEFAULT_GOAL := sweep
 
 .venv/installed: pyproject.toml constraints.txt
@@ -20,6 +20,9 @@ test: .venv/installed  ## the whole suite; a file's tests share what they set up
 
 faults: .venv/installed  ## every fault twenty times, at random moments; for an hour or more
 	EVENSWEEP_FAULTS=20 $(BIN)/pytest tests/faults -n 2 --dist loadfile
+
+docs: .venv/installed  ## the documentation site, in build/site; it needs no network
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/site
 
 pictures: .venv/installed  ## the README's pictures: RUN=runs/… is the run whose report is shown
 	EVENSWEEP_PICTURES=docs/pictures EVENSWEEP_PICTURE_RUN=$(RUN) $(BIN)/pytest tests/browser

@@ -108,6 +108,59 @@ def test_it_runs_from_its_own_files(evensweep: Path, folder: Path) -> None:
     assert str(evensweep.parents[1]) in done.stdout
 
 
+USERS_SCRIPT = """
+from typing import assert_type
+
+import numpy as np
+import pandas as pd
+
+from evensweep import EvenSweepClassifier, InputError, RankingModel, Run, Sweep, SweepConfig
+from evensweep import load_run, resume, session_for_sweeps
+
+frame = pd.DataFrame({"a": [1.0, 2.0], "b": [0, 1]})
+config: SweepConfig = SweepConfig.from_mapping({"seed": 1}, "here")
+try:
+    with session_for_sweeps(cpus=2) as session:
+        assert_type(session.cpus, float)
+        assert_type(Sweep(config, frame).run("mine", cpus=2), Run)
+except InputError as error:
+    print(error)
+run = Sweep.from_yaml("sweep.yaml").run()
+assert_type(resume("runs/mine", data=frame), Run)
+assert_type(load_run("runs/mine"), Run)
+assert_type(run.leaderboard(), pd.DataFrame)
+assert_type(run.model, RankingModel)
+scores: np.ndarray = run.model.predict_proba(frame)
+model = EvenSweepClassifier(max_epochs=50).fit(frame, [0, 1])
+assert_type(model, EvenSweepClassifier)
+labels: np.ndarray = model.predict(frame)
+run.summary["test"]
+Sweep(3)  # type: ignore[arg-type]
+EvenSweepClassifier(epochs=50)  # type: ignore[call-arg]
+run.leader_board()  # type: ignore[attr-defined]
+"""
+
+# Ray and MLflow alone would take mypy a quarter of a minute.
+MYPY_INI = """
+[mypy]
+strict = True
+follow_imports = skip
+[mypy-evensweep.*,pandas.*]
+follow_imports = silent
+"""
+
+
+def test_a_users_script_type_checks_against_it(evensweep: Path, folder: Path) -> None:
+    (folder / "script.py").write_text(USERS_SCRIPT)
+    (folder / "mypy.ini").write_text(MYPY_INI)
+    python = f"--python-executable={evensweep.parent / 'python'}"
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", python, "script.py"],
+        capture_output=True, text=True, cwd=folder,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def test_an_interrupted_run_says_how_to_go_on(
     interrupted: subprocess.CompletedProcess[str],
 ) -> None:
