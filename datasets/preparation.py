@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from .preprocessing import Preprocessor
+from .samplers import SamplerSpec
 from .views import Rows, View, log_odds_shift, make_view
 
 
@@ -31,7 +32,7 @@ def prepare(
     *,
     fit: np.ndarray,
     watch: np.ndarray,
-    samplers: Mapping[str, str],
+    samplers: Mapping[str, SamplerSpec],
     seed: int,
     preprocessor: Preprocessor | None = None,
 ) -> Prepared:
@@ -45,7 +46,7 @@ def prepare(
         target: int ndarray of shape (n_rows,), 0 or 1.
         fit: Row positions to fit on.
         watch: Row positions that early stopping watches; disjoint from ``fit``.
-        samplers: How each view to make balances, one of :data:`~.views.VIEWS`, by its name.
+        samplers: How each view to make balances, by the view's name.
         seed: Of the samplers.
         preprocessor: Not fitted yet; None takes one with the default settings.
     """
@@ -54,8 +55,8 @@ def prepare(
     return Prepared(
         preprocessor=preprocessor,
         views={
-            name: make_view(sampler, X, target[fit], seed, preprocessor)
-            for name, sampler in samplers.items()
+            name: make_view(name, spec, X, target[fit], seed, preprocessor)
+            for name, spec in samplers.items()
         },
         watched=transformed(preprocessor, features, target, watch),
     )

@@ -7,12 +7,13 @@ import importlib
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .errors import InputError
+from .samplers import Sampler, SamplerSpec, make_sampler, resample_own
+from .user_code import names_code
 
 if TYPE_CHECKING:
     from .preprocessing import Preprocessor
@@ -95,7 +96,7 @@ SURE = ("undersampled", "smote", *UNSAMPLED)
 """Views that any rows have which are enough for the sweep; others depend on how the rows lie."""
 
 VIEWS = (*NAMED_SAMPLERS, *UNSAMPLED, *(name for names in SAMPLERS.values() for name in names))
-"""Names of all views."""
+"""Names of all views but those that a sweep gives to samplers with parameters, or a user's own."""
 
 
 _AS_THEY_ARE = ("SMOTE", "RandomUnderSampler", "RandomOverSampler")
@@ -103,12 +104,18 @@ _AS_THEY_ARE = ("SMOTE", "RandomUnderSampler", "RandomOverSampler")
 
 
 def make_view(
-    name: str, X: np.ndarray, y: np.ndarray, seed: int, preprocessor: "Preprocessor"
+    name: str,
+    spec: SamplerSpec,
+    X: np.ndarray,
+    y: np.ndarray,
+    seed: int,
+    preprocessor: "Preprocessor",
 ) -> View:
     """Balances training rows.
 
     Args:
-        name: One of :data:`VIEWS`.
+        name: Of the view.
+        spec: How it balances.
         X: float64 ndarray of shape (n_rows, n_compact), preprocessed to the compact form.
         y: int ndarray of shape (n_rows,), 0 or 1.
         seed: The same seed and rows give the same view.
@@ -118,12 +125,12 @@ def make_view(
         InputError: The sampler can't balance these rows, or leaves none of a class.
     """
     X_view, y_view = X, y
-    if name not in UNSAMPLED:
-        X_view, y_view = resampled(name, X, y, seed, preprocessor)
+    if spec.sampler not in UNSAMPLED:
+        X_view, y_view = resampled(name, spec, X, y, seed, preprocessor)
     counts = np.bincount(y_view, minlength=2)
     if not counts.all():
         raise InputError(f"the view '{name}' leaves no rows of a class; take another view")
-    weights = len(y_view) / (2 * counts) if name == "weighted" else np.ones(2)
+    weights = len(y_view) / (2 * counts) if spec.sampler == "weighted" else np.ones(2)
     weight_negative, weight_positive = counts * weights
     return View(
         name=name,
@@ -137,7 +144,12 @@ def make_view(
 
 
 def resampled(
-    name: str, X: np.ndarray, y: np.ndarray, seed: int, preprocessor: "Preprocessor"
+    name: str,
+    spec: SamplerSpec,
+    X: np.ndarray,
+    y: np.ndarray,
+    seed: int,
+    preprocessor: "Preprocessor",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows and classes after sampling, in the form of ``X``.
 
@@ -145,42 +157,44 @@ def resampled(
     gaps, as well.
     """
     categories = preprocessor.is_category(X.shape[1])
-    sampler = _sampler(name, seed, categories)
+    kind = NAMED_SAMPLERS.get(spec.sampler, spec.sampler)
     # SMOTE has a form that gives a synthetic row its neighbours' commonest category, and some draw
     # rows without looking at them. To all others categories are indicators, of which a synthetic
     # row has shares: it gets the largest one's.
-    as_indicators = bool(categories.any()) and NAMED_SAMPLERS.get(name, name) not in _AS_THEY_ARE
-    try:
-        with warnings.catch_warnings():
-            # imbalanced-learn warns of scikit-learn internals that no user can act on.
-            warnings.simplefilter("ignore", FutureWarning)
-            X_view, y_view = sampler.fit_resample(preprocessor.expand(X) if as_indicators else X, y)
-    except (ValueError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise InputError(
-            f"the view '{name}' can't balance these rows ({reason}); take another view"
-        ) from error
+    as_indicators = bool(categories.any()) and kind not in _AS_THEY_ARE
+    rows = preprocessor.expand(X) if as_indicators else X
+    with warnings.catch_warnings():
+        # imbalanced-learn warns of scikit-learn internals that no user can act on.
+        warnings.simplefilter("ignore", FutureWarning)
+        if names_code(spec.sampler):
+            X_view, y_view = resample_own(name, spec, rows, y, seed)
+        else:
+            sampler = _built_in(name, spec, kind, seed, categories)
+            try:
+                X_view, y_view = sampler.fit_resample(rows, y)
+            except (ValueError, RuntimeError) as error:
+                reason = str(error).partition("\n")[0].rstrip(".")
+                raise InputError(
+                    f"the view '{name}' can't balance these rows ({reason}); take another view"
+                ) from error
     return preprocessor.collapse(X_view) if as_indicators else X_view, y_view
 
 
-def _sampler(name: str, seed: int, categories: np.ndarray) -> Any:
-    """An unfitted sampler with imbalanced-learn's default settings."""
-    kind = NAMED_SAMPLERS.get(name, name)
+def _built_in(
+    name: str, spec: SamplerSpec, kind: str, seed: int, categories: np.ndarray
+) -> Sampler:
+    """An unfitted sampler of imbalanced-learn, with its default settings where none are given."""
     module = importlib.import_module(next(m for m, names in SAMPLERS.items() if kind in names))
-    settings: dict[str, Any] = {}
     if kind == "SMOTE" and categories.all():
-        kind = "SMOTEN"
-    elif kind == "SMOTE" and categories.any():
-        kind = "SMOTENC"
-        settings["categorical_features"] = np.flatnonzero(categories).tolist()
-    sampler = getattr(module, kind)
-    if "random_state" in signature(sampler).parameters:
-        settings["random_state"] = seed
-    return sampler(**settings)
+        return make_sampler(name, spec, module.SMOTEN, seed)
+    if kind == "SMOTE" and categories.any():
+        codes = np.flatnonzero(categories).tolist()
+        return make_sampler(name, spec, module.SMOTENC, seed, categorical_features=codes)
+    return make_sampler(name, spec, getattr(module, kind), seed)
 
 
 def neighbours_needed(names: Iterable[str]) -> int:
-    """Minority rows that the named views need beside the one they interpolate."""
+    """Minority rows that built-in views need beside the one they interpolate."""
     interpolating = {*SAMPLERS["imblearn.over_sampling"], *SAMPLERS["imblearn.combine"]}
     interpolating.remove("RandomOverSampler")
     samplers = {NAMED_SAMPLERS.get(name, name) for name in names}

@@ -78,6 +78,13 @@ def run(
     target: Target = None,
     positive: Positive = None,
     settings: Settings = None,
+    trainable: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:FUNCTION",
+            help="Your own builder of Keras models; give its space with --set or in the file.",
+        ),
+    ] = None,
     published: Annotated[
         bool, typer.Option("--published", help="A preset's published protocol and settings.")
     ] = False,
@@ -96,10 +103,12 @@ def run(
     """Searches, cross-validates, builds the ensemble and tests it once.
 
     Without a sweep and without data, sweeps the embedded demonstration data.
+
+    A sweep file may name your own Keras builder and samplers as module:name: trainable, views.
     """
     with clear_errors():
         given = _given(data, target, positive)
-        config = _configuration(sweep, given, settings or [], out, published)
+        config = _configuration(sweep, given, settings or [], out, published, trainable)
         # The table first: a mistake in it should not have to wait for Ray's import.
         from .search.intake import read_table
 
@@ -315,6 +324,7 @@ def _configuration(
     settings: list[str],
     out: Path | None,
     published: bool = False,
+    trainable: str | None = None,
 ) -> Any:
     from .datasets.errors import InputError, nearest
     from .presets import preset_paths
@@ -348,6 +358,10 @@ def _configuration(
             raw["name"] = _run_name(Path(given["path"]))
         if "name" not in raw and "arrays" in given:
             raw["name"] = "-".join(given["arrays"])
+    if trainable is not None:
+        # A builder's space has no defaults, so what is set of it comes before the whole.
+        of_space = [each for each in settings if each.startswith(("space=", "space."))]
+        raw = override({**raw, "trainable": trainable}, of_space)
     config = SweepConfig.from_mapping(raw, sweep or "the command line")
     if settings:
         # On the whole configuration, so that one key of a default can be set alone.

@@ -31,7 +31,7 @@ from .figure_numbers import points, points_by_model, together
 from .files import read_json, read_parquet
 from .hyperparameter_figures import plot_importance, plot_parallel, plot_slices
 from .hyperparameters import Configurations, compute_configurations, compute_importance
-from .records import TrialRecord
+from .records import TrialRecord, views_of
 from .run_directory import RunDirectory
 from .search_figures import (
     STAGE_METRICS,
@@ -97,7 +97,7 @@ def draw_pictures(
     if "stages" in summary:
         pictures += _stage_pictures(summary)
     if len(history):
-        pictures += _search_pictures(sweep["views"], trials, history)
+        pictures += _search_pictures(trials, history)
         pictures += _hyperparameter_pictures(sweep, trials)
     if run.cross_validation.exists():
         pictures.append(_fold_picture(run))
@@ -199,9 +199,8 @@ def _stage_pictures(summary: dict[str, Any]) -> Iterator[Picture]:
         )
 
 
-def _search_pictures(
-    views: list[str], trials: list[TrialRecord], history: pd.DataFrame
-) -> Iterator[Picture]:
+def _search_pictures(trials: list[TrialRecord], history: pd.DataFrame) -> Iterator[Picture]:
+    views = views_of(trials)
     best = compute_best_so_far(trials, history, views)
     if best:
         yield _picture(
@@ -227,7 +226,7 @@ def _search_pictures(
 
 
 def _hyperparameter_pictures(sweep: dict[str, Any], trials: list[TrialRecord]) -> Iterator[Picture]:
-    views = [compute_configurations(trials, view, sweep["space"]) for view in sweep["views"]]
+    views = [compute_configurations(trials, view, sweep["space"]) for view in views_of(trials)]
     importance = compute_importance(views, sweep["seed"])
     if importance is not None:
         yield _picture(

@@ -275,6 +275,11 @@ def _arrival(trial: TrialRecord, epoch: float) -> float | None:
     return next((at for epochs, at in trial.arrivals if epoch <= epochs), None)
 
 
+def views_of(trials: Iterable[TrialRecord]) -> list[str]:
+    """The views of a sweep's trials, in the sweep's order."""
+    return list(dict.fromkeys(trial.view for trial in trials))
+
+
 def best_trials(trials: Iterable[TrialRecord], view: str, count: int) -> list[TrialRecord]:
     """The search's ``count`` best trials on a view by validation loss, best first; ties by id.
 

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .figures import Picture, draw_pictures
 from .files import read_json, read_parquet, replacing, write_text
-from .records import TrialRecord, history_frame
+from .records import TrialRecord, history_frame, views_of
 from .report_tables import (
     MODELS,
     STATUS_TITLES,
@@ -92,7 +92,7 @@ def render(
         "metrics": TEST_METRICS,
         "models": MODELS,
         "folds": [],
-        "views": settings["views"],
+        "views": views_of(trials),
         "untested": settings.get("split", {}).get("test") == 0,
     }
     if run.cross_validation.exists():

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .metrics import bootstrap_intervals
-from .records import TrialRecord, best_trials
+from .records import TrialRecord, best_trials, views_of
 from .references import REFERENCES
 from .selection_figures import FoldLosses
 from .tables import config_text
@@ -192,7 +192,7 @@ def leaderboard(
 def status_counts(trials: Sequence[TrialRecord]) -> dict[str, dict[str, int]]:
     """``{status: {view: trials}}`` of the search, without baselines and statuses nobody has."""
     counts = Counter((trial.status, trial.view) for trial in trials if trial.stage == "search")
-    views = list(dict.fromkeys(trial.view for trial in trials))
+    views = views_of(trials)
     return {
         status: {view: counts[status, view] for view in views}
         for status in STATUS_TITLES

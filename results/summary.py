@@ -9,7 +9,7 @@ from sklearn.metrics import classification_report
 from .decisions import decision_cost, decision_words, gains_table
 from .files import read_json, read_parquet, write_json
 from .metrics import bootstrap_intervals, classification_metrics
-from .records import TrialRecord, best_trials, trials_from_frame
+from .records import TrialRecord, best_trials, trials_from_frame, views_of
 from .references import REFERENCES
 from .run_directory import RunDirectory
 
@@ -74,7 +74,7 @@ def _search_part(
     searched = [trial for trial in trials if trial.stage == "search"]
     views: dict[str, Any] = {}
     stages: list[dict[str, Any]] = []
-    for view in sweep["views"]:
+    for view in views_of(trials):
         baseline = next(t for t in trials if t.view == view and t.stage == "baseline")
         best = best_trials(trials, view, 1)[0]
         figures = {
@@ -130,7 +130,7 @@ def _cost_part(
         "cpus_per_training": sweep["resources"]["cpus"],
         "search": {
             view: _search_cost([trial for trial in trials if trial.view == view])
-            for view in sweep["views"]
+            for view in views_of(trials)
         },
     }
     if run.cross_validation.exists():

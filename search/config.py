@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -22,11 +21,13 @@ from pydantic import (
 from yaml.constructor import ConstructorError
 
 from ..datasets.errors import InputError, nearest
-from ..datasets.views import NAMED_SAMPLERS, UNSAMPLED, VIEWS
-from ..trainables.builder import find_module, is_builder, split_reference
+from ..datasets.samplers import SAMPLER, SamplerSpec
+from ..datasets.user_code import Role, find_module, names_code, split_reference
+from ..trainables.builder import BUILDER, is_builder
 from ..trainables.family import MLP, FamilySpec
 from ..trainables.mlp import HYPERPARAMETERS, MLPConfig
 from .sections import (
+    RUN_NAME,
     CrossValidationConfig,
     DataConfig,
     DecisionConfig,
@@ -40,10 +41,7 @@ from .sections import (
 )
 from .space import AnyDomain, Scalar, parse_domain
 from .validation_messages import first_problem
-
-RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-"""Pattern of names that are folders on every system."""
-
+from .view_list import ViewList, check_views
 
 _DEFAULT_SPACE: dict[str, Any] = {
     "num_layers": {"int": [2, 5]},
@@ -68,6 +66,16 @@ _TRAINING_HYPERPARAMETERS = {"batch_size", "learning_rate"}
 _Domain = Annotated[SerializeAsAny[AnyDomain], BeforeValidator(parse_domain)]
 
 
+def _as_list(raw: Any) -> Any:
+    if raw is None:
+        return ()
+    return (raw,) if isinstance(raw, str | Path) else raw
+
+
+_Folders = Annotated[tuple[Path, ...], BeforeValidator(_as_list)]
+"""One folder, or a list of them."""
+
+
 class SweepConfig(Section):
     """A whole sweep; ``SweepConfig()`` sweeps the embedded demonstration data.
 
@@ -81,12 +89,12 @@ class SweepConfig(Section):
     """Which rows are fitted on, chosen by and judged."""
     split: SplitConfig = SplitConfig()
     preprocessing: PreprocessingConfig = PreprocessingConfig()
-    views: tuple[str, ...] = Field(default=("undersampled", "smote"), min_length=1)
+    views: ViewList = Field(default=("undersampled", "smote"), validate_default=True)
     """Balanced forms of the training rows that are searched side by side."""
     trainable: str = "mlp"
     """`mlp`, or `module:function` for Keras models of your own."""
-    module_folder: Path | None = None
-    """Where the module of `trainable` is; null looks beside the sweep file."""
+    module_folder: _Folders = ()
+    """Where modules of your own are, one folder or several; none looks beside the sweep file."""
     space: dict[str, _Domain] = Field(default=_DEFAULT_SPACE, validate_default=True, min_length=1)
     """Hyperparameters, and what each is drawn from."""
     baseline: dict[str, Scalar] = _DEFAULT_BASELINE
@@ -119,33 +127,15 @@ class SweepConfig(Section):
     @classmethod
     def _know_trainable(cls, trainable: str) -> str:
         if trainable != MLP.trainable:
-            split_reference(trainable)
+            split_reference(BUILDER, trainable)
         return trainable
 
     @field_validator("views")
     @classmethod
-    def _know_views(cls, views: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        arrays = getattr(info.data.get("data"), "arrays", None)
-        if arrays is not None:
-            if sorted(views) != sorted(arrays):
-                raise ValueError(f"the arrays' views are {', '.join(arrays)}; leave out views")
-            for view in views:
-                if not re.fullmatch(RUN_NAME, view):
-                    raise ValueError(
-                        f"{view!r} is no name for a view; use letters, digits, dots, dashes and "
-                        "underscores"
-                    )
-            return views
-        for view in views:
-            if view not in VIEWS:
-                named = ", ".join((*NAMED_SAMPLERS, *UNSAMPLED))
-                # Views with a name of their own last, which goes before a sampler's of that name.
-                hint = nearest(view, reversed(VIEWS)) or (
-                    f"; the views are {named}, and imbalanced-learn's samplers such as SVMSMOTE"
-                )
-                raise ValueError(f"there is no view '{view}'{hint}")
-        if len({NAMED_SAMPLERS.get(view, view) for view in views}) < len(views):
-            raise ValueError(f"a view stands twice in {list(views)}")
+    def _know_views(
+        cls, views: dict[str, SamplerSpec], info: ValidationInfo
+    ) -> dict[str, SamplerSpec]:
+        check_views(views, getattr(info.data.get("data"), "arrays", None))
         return views
 
     @field_validator("space", "baseline")
@@ -219,17 +209,34 @@ class SweepConfig(Section):
         Raises:
             InputError: The builder's module is nowhere.
         """
-        if not is_builder(self.trainable):
-            return FamilySpec(self.trainable)
-        return FamilySpec(self.trainable, find_module(self.trainable, [self.module_folder]))
+        return FamilySpec(self.trainable, self._folder(BUILDER, self.trainable))
+
+    @property
+    def samplers(self) -> dict[str, SamplerSpec]:
+        """How each view balances, by its name.
+
+        Raises:
+            InputError: A sampler's module is nowhere.
+        """
+        return {
+            view: replace(spec, module_folder=self._folder(SAMPLER, spec.sampler))
+            for view, spec in self.views.items()
+        }
+
+    def _folder(self, role: Role, reference: str) -> str | None:
+        """Where the module of a user's code is; None for what is built in."""
+        if not names_code(reference):
+            return None
+        return find_module(role, reference, self.module_folder)
 
     def resolved(self) -> SweepConfig:
         """The configuration with what it finds on this machine filled in, to be found again.
 
         Raises:
-            InputError: The builder's module is nowhere.
+            InputError: A module that it names is nowhere.
         """
-        folder = self.family.module_folder
+        folders = [self.family.module_folder]
+        folders += [spec.module_folder for spec in self.samplers.values()]
         path, arrays = self.data.path, self.data.arrays
         sources = {
             "path": path and path.resolve(),
@@ -237,7 +244,7 @@ class SweepConfig(Section):
         }
         return self.model_copy(
             update={
-                "module_folder": Path(folder) if folder else None,
+                "module_folder": tuple(map(Path, dict.fromkeys(filter(None, folders)))),
                 "data": self.data.model_copy(update=sources),
             }
         )
@@ -296,7 +303,28 @@ class _Loader(yaml.SafeLoader):
 def read_yaml(path: Path) -> dict[str, Any]:
     """The raw mapping of a sweep file; relative paths of inputs are taken from the file's folder.
 
-    These are ``data.path``, and ``module_folder``, which is that folder if it is not given.
+    These are those of ``data``, and ``module_folder``, which is that folder where it is not given.
+
+    Raises:
+        InputError: The file is missing or is no YAML mapping.
+    """
+    raw = read_mapping(path)
+    data = raw.get("data")
+    if isinstance(data, dict) and isinstance(data.get("path"), str):
+        data["path"] = str(path.parent / data["path"])
+    if isinstance(data, dict) and isinstance(data.get("arrays"), dict):
+        data["arrays"] = {
+            view: str(path.parent / str(file)) for view, file in data["arrays"].items()
+        }
+    given = raw.get("module_folder")
+    folders = _as_list("." if given is None else given)
+    if isinstance(folders, list | tuple):  # anything else is told when it is validated
+        raw["module_folder"] = [str(path.parent.resolve() / str(folder)) for folder in folders]
+    return raw
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The mapping of a YAML file.
 
     Raises:
         InputError: The file is missing or is no YAML mapping.
@@ -312,19 +340,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", "not YAML")
         raise InputError(f"{path} is not well-formed YAML{where} ({problem}); mend it") from error
-    if raw is None:
-        return {}
+    raw = {} if raw is None else raw
     if not isinstance(raw, dict):
         raise InputError(f"{path} holds no keys; a sweep file is a mapping such as 'seed: 1'")
-    data = raw.get("data")
-    if isinstance(data, dict) and isinstance(data.get("path"), str):
-        data["path"] = str(path.parent / data["path"])
-    if isinstance(data, dict) and isinstance(data.get("arrays"), dict):
-        data["arrays"] = {
-            view: str(path.parent / str(file)) for view, file in data["arrays"].items()
-        }
-    if is_builder(str(raw.get("trainable"))):
-        raw["module_folder"] = str(path.parent.resolve() / (raw.get("module_folder") or "."))
     return raw
 
 

@@ -36,7 +36,8 @@ def read_table(config: SweepConfig, data: pd.DataFrame | None = None) -> Table:
                 header=config.data.header,
                 **columns,  # type: ignore[arg-type]
             )
-        check_size(config, table.target, neighbours_needed(config.views))
+        with_defaults = [s.sampler for s in config.views.values() if not s.parameters]
+        check_size(config, table.target, neighbours_needed(with_defaults))
     if (contacts := config.decision.contacts) and contacts > table.natural_rows:
         raise InputError(
             f"decision.contacts is {contacts:,}, and the table has {table.natural_rows:,} rows; "

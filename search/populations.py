@@ -15,6 +15,7 @@ import numpy as np
 from ..datasets.balanced_first import balance_table
 from ..datasets.preparation import Prepared, prepare, prepare_given
 from ..datasets.preprocessing import Preprocessor
+from ..datasets.samplers import SamplerSpec
 from ..datasets.splits import (
     Fold,
     Split,
@@ -43,7 +44,7 @@ class Population:
     """
 
     table: Table
-    samplers: Mapping[str, str]
+    samplers: Mapping[str, SamplerSpec]
     split: Split
     folds: Sequence[Fold]
     first_fold: int
@@ -106,12 +107,12 @@ def populations_of(config: SweepConfig, table: Table) -> list[Population]:
     if table.given is not None:
         return _given_populations(config, table, table.given)
     if config.protocol == "holdout":
-        return [_population(config, table, {view: view for view in config.views}, 0)]
+        return [_population(config, table, config.samplers, 0)]
     populations = []
-    for number, view in enumerate(config.views):
-        balanced = balance_table(table, view, child_seed(config.seed, "views"))
+    for number, (view, spec) in enumerate(config.samplers.items()):
+        balanced = balance_table(table, view, spec, child_seed(config.seed, "views"))
         check_size(config, balanced.target, neighbours=0, rows=f"rows of the view '{view}'")
-        samplers = {view: view if view in UNSAMPLED else "natural"}
+        samplers = {view: spec if spec.sampler in UNSAMPLED else SamplerSpec("natural")}
         first_fold = number * config.cross_validation.folds
         populations.append(_population(config, balanced, samplers, first_fold))
     return populations
@@ -124,7 +125,8 @@ def holdout_check(config: SweepConfig, table: Table, views: Iterable[str]) -> Po
     rows. It stands beside the figures of ``balanced_first``, under which the configurations were
     chosen with all rows in sight.
     """
-    population = _population(config, table, {view: view for view in views}, 0)
+    samplers = config.samplers
+    population = _population(config, table, {view: samplers[view] for view in views}, 0)
     after = len(config.views) * config.cross_validation.folds
     return replace(population, folds=[population.whole], first_fold=after)
 
@@ -141,7 +143,7 @@ def new_preprocessor(config: SweepConfig) -> Preprocessor:
 
 
 def _population(
-    config: SweepConfig, table: Table, samplers: Mapping[str, str], first_fold: int
+    config: SweepConfig, table: Table, samplers: Mapping[str, SamplerSpec], first_fold: int
 ) -> Population:
     shares, settings = config.split, config.cross_validation
     split = stratified_split(
@@ -167,7 +169,7 @@ def _given_populations(
     return [
         Population(
             table=table,
-            samplers=dict.fromkeys(views, "natural"),
+            samplers=dict.fromkeys(views, SamplerSpec("natural")),
             split=given[views[0]],
             folds=folds_of_validation(
                 table.target, given[views[0]], settings.folds, child_seed(config.seed, "folds")

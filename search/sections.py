@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from .rungs import bracket_sizes, hyperband_levels, rung_levels
 
+RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+"""Pattern of names that are folders on every system."""
+
 
 class Section(BaseModel):
     """Refuses keys it doesn't know, and NaN and infinity; a key's meaning stands below it."""

@@ -53,6 +53,7 @@ from .progress import Display
 from .reference_calls import reference_calls
 from .selection import ranking, select_ensemble
 from .stage import Stage, StageName
+from .tryout import try_samplers
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +153,7 @@ class Stages:
 
     def _prepare(self) -> None:
         table = self.table
+        try_samplers(self.config, table, self.prepared)
         parts = {
             f"{self._title(population)}{name}": _class_counts(
                 population.table.target[getattr(population.split, name)]
@@ -215,7 +217,7 @@ class Stages:
 
     def _search(self) -> None:
         record = SearchRecord.open(self.run.search_records, plan_trials(self.config))
-        self.display.search(record, self.config.views)
+        self.display.search(record, tuple(self.config.views))
         if record.finished < len(record.trials):
             if record.finished == 0:
                 hyperparameters = next(iter(record.trials.values())).config

@@ -21,11 +21,12 @@ from ..datasets.errors import InputError
 from ..datasets.table import Table
 from ..results.files import exclusive, read_json, write_json, write_text
 from ..results.run_directory import RunDirectory
-from .config import RUN_NAME, SweepConfig
+from .config import SweepConfig
 from .displays import default_display
 from .intake import read_table
 from .progress import Display, Together
 from .run import Run
+from .sections import RUN_NAME
 from .stage import StageName
 from .tracking import Tracking
 

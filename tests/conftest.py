@@ -1,5 +1,6 @@
 """Fixtures shared by all tests; the slow parts (Ray, one finished sweep) start once a session."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,16 @@ def graph_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EVENSWEEP_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture
+def forgotten_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Lets go of the modules that a test has written and imported, so that others may be new."""
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A user's own models: finds the builder ``module:function``, calls it and checks what it builds.
+"""A user's own models: calls the builder ``module:function`` and checks what it builds.
 
 A builder is ``def build(config: dict[str, Any], n_features: int) -> keras.Model``. It gets a
 trial's hyperparameters and the number of columns. Its model takes (n_features,) and gives
@@ -10,19 +10,15 @@ The driver imports this file; Keras is imported on a worker, where models are bu
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import random
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.machinery import ModuleSpec, PathFinder
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..datasets.errors import InputError, nearest
+from ..datasets.errors import InputError
+from ..datasets.user_code import Role, described, load_code, names_code, told
 
 if TYPE_CHECKING:
     import keras
@@ -40,71 +36,18 @@ _LOSS_SETTINGS = ("from_logits", "label_smoothing", "ignore_class")
 """Settings, off by default, that make a cross-entropy another loss."""
 
 
+BUILDER = Role(
+    "trainable",
+    "'mlp' or 'module:function' such as 'models:build'",
+    "function",
+    "takes (config, n_features) and returns a keras.Model",
+)
+"""Among a user's code."""
+
+
 def is_builder(trainable: str) -> bool:
     """Whether a sweep's ``trainable`` names a builder and not a family of ours."""
-    return ":" in trainable
-
-
-def split_reference(trainable: str) -> tuple[str, str]:
-    """Module and function of a ``module:function``; the module may be dotted.
-
-    Raises:
-        InputError: It is malformed.
-    """
-    name, _, function = trainable.partition(":")
-    if not function.isidentifier() or not all(part.isidentifier() for part in name.split(".")):
-        raise InputError(
-            f"trainable must be 'mlp' or 'module:function' such as 'models:build', got "
-            f"{trainable!r}"
-        )
-    return name, function
-
-
-def find_module(trainable: str, folders: Iterable[Path | str | None] = ()) -> str:
-    """Where the builder's module is; nothing of it is executed.
-
-    Args:
-        trainable: ``module:function``.
-        folders: Where to look after ``sys.path``, such as the sweep file's folder. The current
-            directory comes last.
-
-    Returns:
-        The absolute folder from which the module can be imported.
-
-    Raises:
-        InputError: ``trainable`` is malformed, or there is no such module.
-    """
-    name, _ = split_reference(trainable)
-    places = [
-        *sys.path,
-        *(str(Path(folder).resolve()) for folder in folders if folder),
-        str(Path.cwd()),
-    ]
-    importlib.invalidate_caches()
-    spec = _find_spec(name, places)
-    if spec is None or not spec.has_location or spec.origin is None:
-        raise InputError(
-            f"there is no module '{name}' for the trainable '{trainable}' beside the sweep file, "
-            "in the current directory or installed; check its name or set module_folder"
-        )
-    origin = Path(spec.origin).resolve()
-    depth = len(name.split(".")) - (0 if spec.submodule_search_locations is not None else 1)
-    return str(origin.parents[depth])
-
-
-def _find_spec(name: str, places: list[str]) -> ModuleSpec | None:
-    # Not importlib.util.find_spec for all of it: that imports the packages above a module.
-    spec: ModuleSpec | None = None
-    for depth, part in enumerate(name.split(".")):
-        # By its last name alone, since a dotted one would look for its imported parent.
-        spec = PathFinder.find_spec(part, places)
-        if spec is None and depth == 0:
-            with suppress(ValueError):  # of a module without a specification
-                spec = importlib.util.find_spec(part)  # finds editable installs too
-        if spec is None:
-            return None
-        places = list(spec.submodule_search_locations or ())
-    return spec
+    return names_code(trainable)
 
 
 class BuiltModel(NamedTuple):
@@ -119,8 +62,7 @@ class Builder:
 
     Args:
         trainable: ``module:function``.
-        module_folder: What :func:`find_module` returned; None if the module can be imported
-            without.
+        module_folder: Where its module is; see :func:`~evensweep.datasets.user_code.load_code`.
 
     Raises:
         InputError: The module can't be imported, or has no such function.
@@ -128,7 +70,7 @@ class Builder:
 
     def __init__(self, trainable: str, module_folder: str | None = None) -> None:
         self.trainable = trainable
-        self._function = _import_function(trainable, module_folder)
+        self._function = load_code(BUILDER, trainable, module_folder)
 
     def build(self, hyperparameters: Mapping[str, Any], n_features: int, seed: int) -> BuiltModel:
         """A built and checked Keras model with its optimizer.
@@ -151,11 +93,11 @@ class Builder:
                 model = self._function(dict(hyperparameters), n_features)
             except Exception as error:
                 raise self._error(
-                    f"failed for {dict(hyperparameters)} with {type(error).__name__}: "
-                    f"{_first_line(error)}; mend the builder or the space"
+                    f"failed for {dict(hyperparameters)} with {told(error)}; mend the builder or "
+                    "the space"
                 ) from error
             if not isinstance(model, keras.Model):
-                raise self._error(f"returned {_described(model)}; it must return a keras.Model")
+                raise self._error(f"returned {described(model)}; it must return a keras.Model")
             output = self._output(model, n_features)
         shape = tuple(output.shape)
         if len(shape) != 2 or shape[1] not in (1, 2):
@@ -232,37 +174,12 @@ class Builder:
         except Exception as error:
             raise self._error(
                 f"returned a model that can't take rows of {n_features} columns ("
-                f"{type(error).__name__}: {_first_line(error)}); check its input"
+                f"{told(error)}); check its input"
             ) from error
         return _only(output)
 
     def _error(self, what: str) -> InputError:
         return InputError(f"the builder '{self.trainable}' {what}")
-
-
-def _import_function(trainable: str, module_folder: str | None) -> Callable[..., Any]:
-    if module_folder is not None and module_folder not in sys.path:
-        sys.path.append(module_folder)
-    name, function_name = split_reference(trainable)
-    try:
-        module = importlib.import_module(name)
-    except Exception as error:
-        raise InputError(
-            f"the module of the trainable '{trainable}' can't be imported ({type(error).__name__}: "
-            f"{_first_line(error)}); mend it, or install what it needs"
-        ) from error
-    where = getattr(module, "__file__", None) or name
-    if not hasattr(module, function_name):
-        functions = [key for key, value in vars(module).items() if callable(value)]
-        hint = nearest(function_name, functions) or "; check the trainable's name"
-        raise InputError(f"{where} has no function '{function_name}'{hint}")
-    function = getattr(module, function_name)
-    if not callable(function):
-        raise InputError(
-            f"'{function_name}' in {where} is {_described(function)}, not a function; name one "
-            "that takes (config, n_features) and returns a keras.Model"
-        )
-    return function
 
 
 @contextmanager
@@ -287,11 +204,3 @@ def _only(output: Any) -> Any:
     if isinstance(output, list | tuple):
         return output[0] if len(output) == 1 else np.empty((0, 0))
     return output
-
-
-def _described(value: Any) -> str:
-    return "nothing" if value is None else f"an object of type {type(value).__name__}"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

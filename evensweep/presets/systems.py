@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ..search.config import SweepConfig, read_yaml
+from ..search.config import SweepConfig, read_mapping, read_yaml
 from ..search.sections import Section
 from . import preset_paths, published_path
 
@@ -52,7 +52,7 @@ class PublishedSystem(Section):
 
 def published_system(preset: str) -> PublishedSystem:
     """What was published for a preset."""
-    return PublishedSystem.model_validate(read_yaml(published_path(preset)))
+    return PublishedSystem.model_validate(read_mapping(published_path(preset)))
 
 
 def published_settings(preset: str) -> dict[str, Any]:

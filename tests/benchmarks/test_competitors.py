@@ -12,6 +12,7 @@ from comparison.tools import COMPETITORS, Task, command, environment
 from competitors.job import Job, Outcome, Rows
 
 from evensweep.datasets.preparation import prepare
+from evensweep.datasets.samplers import SamplerSpec
 from evensweep.datasets.splits import stratified_split
 from evensweep.search.plan import child_seed
 
@@ -36,7 +37,7 @@ def test_rows_are_those_of_a_run(tmp_path: Path) -> None:
         table.target,
         fit=split.train,
         watch=split.validation,
-        samplers={"smote": "smote"},
+        samplers={"smote": SamplerSpec("smote")},
         seed=child_seed(1, "views"),
     )
     written = Rows.load(files["smote"])

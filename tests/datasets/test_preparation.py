@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from evensweep.datasets.preparation import Prepared, prepare, transformed
+from evensweep.datasets.samplers import SamplerSpec
 from evensweep.datasets.splits import stratified_folds, stratified_split
 
 ROWS = 300
 NAMES = ["undersampled", "smote"]
-SAMPLERS = {name: name for name in NAMES}
+SAMPLERS = {name: SamplerSpec(name) for name in NAMES}
 
 
 @dataclass

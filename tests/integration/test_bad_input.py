@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from evensweep import cli
@@ -192,6 +193,15 @@ OPTIONS = {
     "folder": (["--data", "."], "is a folder"),
     "preset": (["repeat-custmers"], "did you mean 'repeat-customers'?"),
     "missing sweep": (["none.yaml"], "none.yaml can't be read"),
+    "builder without a space": (["--trainable", "nets:build"], "space must be given with the"),
+    "missing builder": (
+        ["--trainable", "no_nets:build", "--set", "space.units=3"],
+        "there is no module 'no_nets' for the trainable 'no_nets:build' beside the sweep file",
+    ),
+    "missing sampler": (
+        ["--set", "views=[{mine: {sampler: 'no_samplers:Mine'}}]"],
+        "there is no module 'no_samplers' for the sampler 'no_samplers:Mine'",
+    ),
 }
 
 
@@ -199,6 +209,18 @@ OPTIONS = {
 def test_option(shell: Shell, arguments: list[str], message: str) -> None:
     data = None if "--data" in arguments else CSV
     assert message in shell.refused(*arguments, data=data)
+
+
+@pytest.mark.parametrize("own_space", ["space={units: 3}", "space.units=3"])
+def test_a_builder_may_be_named_by_an_option(shell: Shell, own_space: str) -> None:
+    shell.write("raise SystemExit", "nets_of_an_option.py")
+    result = shell.run("--trainable", "nets_of_an_option:build", "--set", own_space)
+    assert result.exit_code == 0, result.output
+    [run] = shell.out.iterdir()
+    written = yaml.safe_load((run / "sweep.yaml").read_text())
+    assert written["trainable"] == "nets_of_an_option:build"
+    assert written["space"] == {"units": {"choice": [3]}}
+    assert written["module_folder"] == [str(shell.folder)]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 import ray
 
 from evensweep.datasets.preparation import prepare
+from evensweep.datasets.samplers import SamplerSpec
 from evensweep.datasets.splits import stratified_split
 from evensweep.datasets.table import load_table
 from evensweep.search.config import SweepConfig
@@ -35,7 +36,7 @@ def shared(free_cluster: None) -> SharedRows:
         table.target,
         fit=split.train,
         watch=split.validation,
-        samplers={"undersampled": "undersampled", "smote": "smote"},
+        samplers={view: SamplerSpec(view) for view in ("undersampled", "smote")},
         seed=0,
     )
     return SharedRows.put(prepared)

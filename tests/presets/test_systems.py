@@ -47,7 +47,7 @@ def test_published_settings_leave_a_sections_other_keys() -> None:
 
 def test_published_networks_are_not_the_presets_better_ones() -> None:
     customers = preset_config("repeat-customers", Path("table.csv"), published=True)
-    assert customers.views == ("undersampled", "smote")
+    assert list(customers.views) == ["undersampled", "smote"]
     assert set(customers.space) == {
         "num_layers", "hidden_layer_size", "activation", "dropout_rate", "l2_strength",
         "learning_rate",

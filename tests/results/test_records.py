@@ -18,6 +18,7 @@ from evensweep.results.records import (
     history_frame,
     trials_frame,
     trials_from_frame,
+    views_of,
 )
 
 
@@ -259,3 +260,10 @@ def test_best_trials_are_the_sound_ones_of_the_search_on_one_view() -> None:
     assert [t.id for t in best_trials(trials, "smote", 2)] == ["b", "a"]
     assert [t.id for t in best_trials(trials, "smote", 10)] == ["b", "a", "d"]
     assert best_trials(trials, "adasyn", 3) == []
+
+
+def test_views_are_in_the_order_of_the_plan() -> None:
+    views = ["smote", "undersampled", "smote", "adasyn"]
+    assert views_of([TrialRecord(str(i), v, "search", 0, {}) for i, v in enumerate(views)]) == [
+        "smote", "undersampled", "adasyn",
+    ]  # fmt: skip

@@ -30,7 +30,7 @@ class TestDefaults:
         assert defaults == SweepConfig()
         assert defaults.data.path is None
         assert (defaults.name, defaults.seed) == ("demonstration", 0)
-        assert defaults.views == ("undersampled", "smote")
+        assert list(defaults.views) == ["undersampled", "smote"]
         assert (defaults.split.validation, defaults.split.test) == (0.1, 0.1)
         search = defaults.search
         assert (search.scheduler, search.searcher, search.trial_count) == ("asha", "random", 40)

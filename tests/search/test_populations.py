@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from evensweep.datasets.errors import InputError
+from evensweep.datasets.samplers import SamplerSpec
 from evensweep.datasets.table import Table, load_table, make_table
 from evensweep.datasets.views import log_odds_shift
 from evensweep.search.config import SweepConfig
@@ -48,7 +49,7 @@ def judged_once(population: Population) -> None:
 def test_holdout_has_one_population_for_all_views(table: Table) -> None:
     [population] = populations_of(config(), table)
     assert population.table is table
-    assert dict(population.samplers) == {"undersampled": "undersampled", "smote": "smote"}
+    assert population.samplers == {view: SamplerSpec(view) for view in ("undersampled", "smote")}
     np.testing.assert_array_equal(population.judged, population.split.development)
     assert population.reference_shift == 0
     judged_once(population)
@@ -68,7 +69,7 @@ def test_balanced_first_has_a_balanced_population_a_view(table: Table) -> None:
     sweep = config(protocol="balanced_first", views=["undersampled", "smote", "weighted"])
     populations = populations_of(sweep, table)
     assert [p.name for p in populations] == ["undersampled", "smote", "weighted"]
-    assert [p.samplers[p.name] for p in populations] == ["natural", "natural", "weighted"]
+    assert [p.samplers[p.name].sampler for p in populations] == ["natural", "natural", "weighted"]
     assert [p.first_fold for p in populations] == [0, 4, 8]
     assert [p.table.positive_rate for p in populations[:2]] == [0.5, 0.5]
     assert populations[2].table is table
@@ -84,13 +85,13 @@ def test_the_holdout_beside_it_is_the_holdout_protocols(table: Table) -> None:
     [fold] = check.folds
     np.testing.assert_array_equal(fold.out_of_fold, honest.split.test)
     np.testing.assert_array_equal(fold.fit, honest.split.train)
-    assert dict(check.samplers) == {"smote": "smote"}
+    assert check.samplers == {"smote": SamplerSpec("smote")}
     assert check.first_fold == 8  # after both views' folds
 
 
 def test_arrays_that_share_their_judged_rows_are_one_population(files: dict[str, Path]) -> None:
     sweep = config(data={"arrays": {name: str(path) for name, path in files.items()}})
-    assert (sweep.protocol, sweep.views) == ("presplit", ("undersampled", "smote"))
+    assert (sweep.protocol, list(sweep.views)) == ("presplit", ["undersampled", "smote"])
     given = read_table(sweep)
     [population] = populations_of(sweep, given)
     np.testing.assert_array_equal(population.judged, population.split.validation)

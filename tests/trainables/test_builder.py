@@ -1,13 +1,12 @@
-"""Finding a builder, and what is wrong with it, each in one sentence."""
+"""What is wrong with a builder, each in one sentence."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from evensweep.datasets.errors import InputError
-from evensweep.trainables.builder import Builder, find_module, is_builder
+from evensweep.trainables.builder import Builder, is_builder
 from evensweep.trainables.builder_family import BuilderFamily
 
 HEADER = "import keras\nfrom keras import layers\n"
@@ -167,42 +166,6 @@ def test_a_function_that_is_not_there_is_told(
     with pytest.raises(InputError) as raised:
         Builder(f"{write(code)}:{function}", str(tmp_path))
     assert told in str(raised.value)
-
-
-@pytest.mark.parametrize("trainable", ["models", "models:", ":build", "a b:build", "models:b-c"])
-def test_a_malformed_name_is_told(trainable: str) -> None:
-    with pytest.raises(InputError, match="must be 'mlp' or 'module:function'"):
-        find_module(trainable)
-
-
-def test_a_module_is_found_without_being_executed(tmp_path: Path) -> None:
-    folder = tmp_path / "beside"
-    (folder / "unseen_package" / "inner").mkdir(parents=True)
-    for file in ("unseen_package/__init__.py", "unseen_package/inner/models.py", "unseen_one.py"):
-        (folder / file).write_text("raise SystemExit")
-    for trainable in ("unseen_one:f", "unseen_package:f", "unseen_package.inner.models:f"):
-        assert find_module(trainable, [None, folder]) == str(folder)
-        with pytest.raises(InputError, match="there is no module"):
-            find_module(trainable, [tmp_path])
-    assert not [name for name in sys.modules if name.startswith("unseen")]
-
-
-def test_the_current_directory_is_looked_at_last(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for folder in ("here", "beside"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "twice_there.py").touch()
-    monkeypatch.chdir(tmp_path / "here")
-    assert find_module("twice_there:f") == str(tmp_path / "here")
-    assert find_module("twice_there:f", [tmp_path / "beside"]) == str(tmp_path / "beside")
-
-
-def test_installed_modules_are_found() -> None:
-    found = find_module("keras.layers:Dense")
-    assert (Path(found) / "keras" / "__init__.py").exists()
-    with pytest.raises(InputError, match="there is no module 'sys'"):
-        find_module("sys:exit")
 
 
 def test_only_builders_have_a_colon() -> None:
