@@ -5,6 +5,7 @@ already written tell what was finished; a torn last line is ignored.
 """
 
 import json
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -81,6 +82,16 @@ class TrialRecord:
     def ended_by_itself(self) -> bool:
         """Whether the trial has no epochs left to train, whoever wanted it to."""
         return self.finished and self.status != "stopped"
+
+    @property
+    def objective(self) -> float:
+        """What the search makes small: the best validation loss; infinite where there is none.
+
+        It is infinite, too, of a trial that diverged or failed, whatever it reached before.
+        """
+        if self.status in UNUSABLE or self.best_val_loss is None:
+            return math.inf
+        return self.best_val_loss
 
 
 @dataclass(frozen=True)

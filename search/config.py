@@ -26,6 +26,7 @@ from ..datasets.user_code import Role, find_module, names_code, split_reference
 from ..trainables.builder import BUILDER, is_builder
 from ..trainables.family import MLP, FamilySpec
 from ..trainables.mlp import HYPERPARAMETERS, MLPConfig
+from .searcher_protocol import SEARCHER
 from .sections import (
     RUN_NAME,
     CrossValidationConfig,
@@ -223,6 +224,15 @@ class SweepConfig(Section):
             for view, spec in self.views.items()
         }
 
+    @property
+    def searcher_folder(self) -> str | None:
+        """Where the module of a user's searcher is; None for one that is built in.
+
+        Raises:
+            InputError: It is nowhere.
+        """
+        return self._folder(SEARCHER, self.search.searcher)
+
     def _folder(self, role: Role, reference: str) -> str | None:
         """Where the module of a user's code is; None for what is built in."""
         if not names_code(reference):
@@ -235,7 +245,7 @@ class SweepConfig(Section):
         Raises:
             InputError: A module that it names is nowhere.
         """
-        folders = [self.family.module_folder]
+        folders = [self.family.module_folder, self.searcher_folder]
         folders += [spec.module_folder for spec in self.samplers.values()]
         path, arrays = self.data.path, self.data.arrays
         sources = {

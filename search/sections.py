@@ -5,12 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, model_validator
 
+from ..datasets.errors import nearest
+from ..datasets.user_code import names_code, split_reference
 from .rungs import bracket_sizes, hyperband_levels, rung_levels
+from .searcher_protocol import SEARCHER
 
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Pattern of names that are folders on every system."""
+
+SEARCHERS = ("random", "tpe")
+"""Names of the built-in searchers."""
 
 
 class Section(BaseModel):
@@ -95,8 +101,8 @@ class SearchConfig(Section):
 
     scheduler: Literal["asha", "asha_stopping", "hyperband", "median", "fifo"] = "asha"
     """How trials are cut."""
-    searcher: Literal["random", "tpe"] = "random"
-    """How configurations are drawn."""
+    searcher: str = "random"
+    """How configurations are drawn: `random`, `tpe`, or `module:Class` of your own."""
     trials: int | None = Field(default=None, ge=0)
     """A view; null takes 40, and with hyperband every bracket once; 0 trains the baseline alone."""
     max_epochs: int = Field(default=100, ge=1)
@@ -115,6 +121,16 @@ class SearchConfig(Section):
     """A larger share of failed trials ends the search."""
     time_budget: float | None = Field(default=None, gt=0)
     """Seconds of searching, over all sessions of a run; null for no limit."""
+
+    @field_validator("searcher")
+    @classmethod
+    def _know_searcher(cls, searcher: str) -> str:
+        if names_code(searcher):
+            split_reference(SEARCHER, searcher)
+        elif searcher not in SEARCHERS:
+            hint = nearest(searcher, SEARCHERS) or f"; it must be {SEARCHER.forms}"
+            raise ValueError(f"there is no searcher '{searcher}'{hint}")
+        return searcher
 
     @model_validator(mode="after")
     def _order_budgets(self) -> Self:

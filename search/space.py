@@ -23,6 +23,8 @@ Scalar: TypeAlias = bool | int | float | str
 
 _LARGEST = 2**53
 """Up to here every integer is a float64."""
+_ROUNDING = 1e-9
+"""By how much a number may miss a domain's, relatively."""
 _Int: TypeAlias = Annotated[int, Field(ge=-_LARGEST, le=_LARGEST)]
 
 
@@ -47,11 +49,19 @@ class Domain(BaseModel):
         raise NotImplementedError
 
     def at(self, place: float) -> Scalar:
-        """The value at a place: between 0 and 1 on a range's scale; of a choice, its number."""
+        """The value at a place from 0 to 1, on the log scale if ``log``; choices share it."""
         raise NotImplementedError
 
     def place(self, value: Scalar) -> float:
         """Where a value is, as :meth:`at` takes it; the middle of all places that lead to it."""
+        raise NotImplementedError
+
+    def accept(self, value: Any) -> Scalar:
+        """A value that others have chosen, in Python's own type.
+
+        Raises:
+            ValueError: It is none of the domain.
+        """
         raise NotImplementedError
 
 
@@ -119,6 +129,11 @@ class _Range(Domain):
             low, high, number = math.log(low), math.log(high), math.log(number)
         return (number - low) / (high - low)
 
+    def _refused(self, kind: str, value: Any) -> ValueError:
+        low, high = self._bounds
+        steps = "" if self.step is None else f" in steps of {self.step:g}"
+        return ValueError(f"must be a {kind} from {low:g} to {high:g}{steps}, got {value!r}")
+
     def _middle(self) -> float:
         low, high = self._bounds
         if self.step is not None:
@@ -167,6 +182,15 @@ class IntDomain(_Range):
         low, high = self.bounds
         return (int(value) - low + 0.5) / (high - low + 1)
 
+    def accept(self, value: Any) -> int:
+        """See :meth:`Domain.accept`."""
+        low, high = self.bounds
+        value = _pythons(value)
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or not low <= value <= high or (value - low) % (self.step or 1):
+            raise self._refused("whole number", value)
+        return int(value)
+
 
 class FloatDomain(_Range):
     """Real numbers from low to high; with a step only low, low + step, …."""
@@ -189,6 +213,21 @@ class FloatDomain(_Range):
         """See :meth:`Domain.at`."""
         return self._at(place)
 
+    def accept(self, value: Any) -> float:
+        """See :meth:`Domain.accept`; rounding errors are mended."""
+        value = _pythons(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            raise self._refused("number", value)
+        low, high = self._bounds
+        nearest = min(max(float(value), low), high)
+        if self.step is not None:
+            steps = round((nearest - low) / self.step)
+            nearest = self._stepped(lambda most: min(steps, most))
+        if not math.isclose(nearest, value, rel_tol=_ROUNDING, abs_tol=_ROUNDING * (high - low)):
+            raise self._refused("number", value)
+        return nearest
+
 
 class ChoiceDomain(Domain):
     """One of the listed values, each as likely as the others."""
@@ -205,11 +244,25 @@ class ChoiceDomain(Domain):
 
     def at(self, place: float) -> Scalar:
         """See :meth:`Domain.at`."""
-        return self.choice[int(place)]
+        return self.choice[min(int(place * len(self.choice)), len(self.choice) - 1)]
 
     def place(self, value: Scalar) -> float:
         """See :meth:`Domain.place`."""
-        return self.choice.index(value)
+        return (self.choice.index(value) + 0.5) / len(self.choice)
+
+    def accept(self, value: Any) -> Scalar:
+        """See :meth:`Domain.accept`."""
+        value = _pythons(value)
+        for known in self.choice:
+            # True is no 1.
+            if known == value and isinstance(known, bool) == isinstance(value, bool):
+                return known
+        raise ValueError(f"must be one of {', '.join(map(str, self.choice))}, got {value!r}")
+
+
+def _pythons(value: Any) -> Any:
+    """A NumPy scalar in Python's own type."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 AnyDomain: TypeAlias = IntDomain | FloatDomain | ChoiceDomain

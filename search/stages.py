@@ -38,7 +38,7 @@ from .cross_validation import (
     prepare_folds,
 )
 from .errors import SweepError
-from .experiment import lend_rows, open_pool, run_search, try_family
+from .experiment import lend_rows, open_pool, run_search
 from .export import export_model
 from .feed import Call
 from .plan import plan_trials
@@ -53,7 +53,7 @@ from .progress import Display
 from .reference_calls import reference_calls
 from .selection import ranking, select_ensemble
 from .stage import Stage, StageName
-from .tryout import try_samplers
+from .tryout import try_samplers, try_search
 
 log = logging.getLogger(__name__)
 
@@ -220,9 +220,7 @@ class Stages:
         self.display.search(record, tuple(self.config.views))
         if record.finished < len(record.trials):
             if record.finished == 0:
-                hyperparameters = next(iter(record.trials.values())).config
-                n_features = self.prepared[0].watched.X.shape[1]
-                try_family(self.config, hyperparameters, n_features, self._pool)
+                try_search(self.config, self.prepared[0], self._pool)
             pool, rows, _ = self._open_workers()
             # A session that was killed has not told how long it took, but when its figures came.
             told = read_json(self.run.environment)["stage_seconds"].get(StageName.SEARCH, 0.0)

@@ -9,7 +9,14 @@ from ..datasets.preparation import Prepared
 from ..datasets.table import Table
 from ..datasets.user_code import names_code
 from .config import SweepConfig
+from .experiment import try_family
+from .plan import whole
+from .pool import TrainingPool
 from .populations import populations_of, prepare_search
+from .searcher_protocol import Observation
+from .searchers import OwnSearcher, searcher_for
+
+_SUGGESTIONS = 3
 
 
 def try_samplers(config: SweepConfig, table: Table, prepared: Sequence[Prepared]) -> None:
@@ -36,3 +43,37 @@ def try_samplers(config: SweepConfig, table: Table, prepared: Sequence[Prepared]
                     f"the sampler '{config.views[name].sampler}' of the view '{name}' gives other "
                     "rows every time; draw with np.random.default_rng(random_state) alone"
                 )
+
+
+def try_search(config: SweepConfig, prepared: Prepared, pool: TrainingPool) -> None:
+    """Tries what the search uses: the searcher and the builder.
+
+    Args:
+        config: The sweep.
+        prepared: What trials will read.
+        pool: The workers, one of which tries the builder.
+
+    Raises:
+        InputError: They fail, or do other than they should.
+    """
+    try_searcher(config)
+    baseline = whole(config, config.baseline_configuration)
+    try_family(config, baseline, prepared.watched.X.shape[1], pool)
+
+
+def try_searcher(config: SweepConfig) -> None:
+    """A resumed search's searcher has to suggest what that of the unbroken one would have."""
+    searcher, anew = searcher_for(config), searcher_for(config)
+    if not (isinstance(searcher, OwnSearcher) and isinstance(anew, OwnSearcher)):
+        return
+    view, epochs = next(iter(config.views)), config.search.levels[0]
+    seen: list[Observation] = []
+    for number in range(_SUGGESTIONS):
+        suggested = searcher.suggest(view, number, seen)
+        seen.append(Observation(number, suggested, epochs, loss=1 / (number + 1), finished=False))
+    if anew.suggest(view, len(seen) - 1, seen[:-1]) != seen[-1].config:
+        raise InputError(
+            f"the searcher '{config.search.searcher}' suggests something else for the same trial "
+            "when it is made anew, as a run that is resumed makes it; draw from the space, the "
+            "seed and the arguments alone"
+        )

@@ -202,6 +202,10 @@ OPTIONS = {
         ["--set", "views=[{mine: {sampler: 'no_samplers:Mine'}}]"],
         "there is no module 'no_samplers' for the sampler 'no_samplers:Mine'",
     ),
+    "missing searcher": (
+        ["--set", "search.searcher=no_searchers:Mine"],
+        "there is no module 'no_searchers' for the searcher 'no_searchers:Mine'",
+    ),
 }
 
 

@@ -202,3 +202,52 @@ def test_domains_are_frozen_and_pass_through() -> None:
     kinds = [type(parse_domain(r)) for r in ({"int": [1, 2]}, {"float": [1, 2]}, "relu")]
     assert kinds == [IntDomain, FloatDomain, ChoiceDomain]
     assert all(issubclass(kind, Domain) for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("raw", "value", "accepted"),
+    [
+        ({"int": [2, 5]}, 5, 5),
+        ({"int": [16, 128], "step": 16}, np.int32(48), 48),
+        ({"float": [0.0, 0.5], "step": 0.05}, 0.1 + 0.05, 0.15),
+        ({"float": [1e-4, 1e-2], "log": True}, math.exp(math.log(1e-2)), 1e-2),
+        ({"float": [0, 3]}, 2, 2.0),
+        ({"choice": [True, "a", 1, 0.5]}, 1, 1),
+        ({"choice": [1, True]}, np.True_, True),
+    ],
+)
+def test_values_of_a_domain_are_accepted_in_pythons_types(
+    raw: dict, value: object, accepted: object
+) -> None:
+    found = parse_domain(raw).accept(value)
+    assert found == accepted
+    assert type(found) is type(accepted)
+
+
+@pytest.mark.parametrize(
+    ("raw", "value", "message"),
+    [
+        ({"int": [2, 5]}, 6, "must be a whole number from 2 to 5, got 6"),
+        ({"int": [2, 5]}, True, "must be a whole number from 2 to 5, got True"),
+        ({"int": [2, 5]}, np.float64(3), "must be a whole number from 2 to 5, got 3.0"),
+        ({"int": [1, 9], "step": 2}, 2, "from 1 to 9 in steps of 2, got 2"),
+        ({"float": [0, 1]}, 1.001, "must be a number from 0 to 1, got 1.001"),
+        ({"float": [0, 1]}, "0.5", "must be a number from 0 to 1, got '0.5'"),
+        ({"float": [0, 1], "step": 0.25}, 0.3, "from 0 to 1 in steps of 0.25, got 0.3"),
+        ({"float": [0, 1], "step": 0.3}, 1.0, "from 0 to 1 in steps of 0.3, got 1.0"),
+        ({"choice": [1, 2]}, True, "must be one of 1, 2, got True"),
+    ],
+)
+def test_values_outside_a_domain_are_refused(raw: dict, value: object, message: str) -> None:
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        parse_domain(raw).accept(value)
+    assert message in str(error.value)
+
+
+def test_places_of_all_domains_go_from_0_to_1() -> None:
+    choice = parse_domain({"choice": ["a", "b", "c", "d"]})
+    assert [choice.at(place) for place in (0, 0.24, 0.26, 0.74, 0.99, 1)] == list("aabcdd")
+    assert [choice.place(value) for value in "ad"] == [0.125, 0.875]
+    for raw in ({"int": [2, 5]}, {"float": [0.0, 0.5], "step": 0.05}, {"float": [1e-4, 1e-2]}):
+        domain = parse_domain(raw)
+        assert [domain.at(0), domain.at(1)] == pytest.approx(list(domain.bounds))
