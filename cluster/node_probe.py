@@ -22,7 +22,7 @@ def probe(
     node: str,
     distributions: Sequence[str],
     code: Mapping[str, Sequence[str]],
-    module_folder: str | None,
+    module_folders: Sequence[str],
     work: tuple[str, str, int, bool] | None,
 ) -> dict[str, Any]:
     """What the driver wants to know of the node that this runs on.
@@ -31,7 +31,7 @@ def probe(
         node: The node's id.
         distributions: Installed packages whose versions to tell.
         code: By a name for them, the packages or modules whose files to digest.
-        module_folder: Where modules may be that aren't on the import path.
+        module_folders: Where modules may be that aren't on the import path.
         work: Of a node that work will run on: the storage, the folder in it where driver and nodes
             meet, the free bytes without which TensorFlow isn't worth importing, and whether to look
             for GPUs.
@@ -44,7 +44,7 @@ def probe(
     """
     told: dict[str, Any] = {
         "versions": versions(distributions),
-        "code": digests(code, module_folder),
+        "code": digests(code, module_folders),
     }
     if work is not None:
         storage, folder, needed, look_for_gpus = work
@@ -68,24 +68,24 @@ def versions(distributions: Sequence[str]) -> dict[str, str | None]:
 
 
 def digests(
-    code: Mapping[str, Sequence[str]], module_folder: str | None = None
+    code: Mapping[str, Sequence[str]], module_folders: Sequence[str] = ()
 ) -> dict[str, tuple[str, str] | None]:
     """A digest of the Python files of some code and where it is; None where it is missing.
 
     A version says little of code that is installed from a checkout or beside a sweep file.
     """
-    return {name: _digest(modules, module_folder) for name, modules in code.items()}
+    return {name: _digest(modules, module_folders) for name, modules in code.items()}
 
 
-def _digest(modules: Sequence[str], module_folder: str | None) -> tuple[str, str] | None:
+def _digest(modules: Sequence[str], module_folders: Sequence[str]) -> tuple[str, str] | None:
     digest, places = hashlib.sha256(), []
     for module in modules:
         try:
             spec = importlib.util.find_spec(module)
         except (ImportError, ValueError):  # the package above it is missing or broken
             spec = None
-        if spec is None and module_folder is not None:
-            spec = PathFinder.find_spec(module, [module_folder])
+        if spec is None:
+            spec = PathFinder.find_spec(module, [*module_folders])
         if spec is None or spec.origin is None:
             return None
         origin = Path(spec.origin)

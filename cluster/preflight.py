@@ -35,7 +35,7 @@ class Needs:
         exact: Installed packages of which every node needs the driver's version.
         minor: Installed packages of which every node needs the driver's major and minor version.
         code: By a name for them, packages or modules whose files must be the driver's.
-        module_folder: Where modules may be that aren't on the import path.
+        module_folders: Where modules may be that aren't on the import path.
         storage: The run's folder, an absolute path or a URI, that every worker writes to.
         worker_memory: Free bytes that a worker needs.
         shared_rows: Bytes that are in the object store of every node that trains.
@@ -45,7 +45,7 @@ class Needs:
     exact: Sequence[str]
     minor: Sequence[str]
     code: Mapping[str, Sequence[str]]
-    module_folder: str | None
+    module_folders: Sequence[str]
     storage: str
     worker_memory: int
     shared_rows: int
@@ -69,7 +69,9 @@ def check_nodes(needs: Needs, seconds: float = _SECONDS) -> None:
 
     nodes = [node for node in ray.nodes() if node["Alive"]]
     _check_room(needs.resources, nodes)
-    mine = node_probe.probe("", [*needs.exact, *needs.minor], needs.code, needs.module_folder, None)
+    mine = node_probe.probe(
+        "", [*needs.exact, *needs.minor], needs.code, needs.module_folders, None
+    )
     if missing := [name for part in mine.values() for name, found in part.items() if not found]:
         raise UnfitClusterError(
             f"the driver's own Python, {sys.executable}, has no {', '.join(missing)}; install what "
@@ -155,7 +157,7 @@ def _ask(
                 node["NodeID"],
                 [*needs.exact, *needs.minor],
                 needs.code,
-                needs.module_folder,
+                needs.module_folders,
                 work if _works(needs, node) else None,
             )
             for node in nodes

@@ -32,8 +32,12 @@ def leaderboard(
         ),
     ] = None,
     sort: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Best or smallest first, by any column.")
-    ] = "val_loss",
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Best or smallest first, by any column. Default: what the search compares by.",
+        ),
+    ] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Worst or largest first.")] = False,
     limit: Annotated[
         int | None,

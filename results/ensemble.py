@@ -7,6 +7,15 @@ import numpy as np
 
 from .metrics import log_losses
 
+Objective = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""What a selection makes small: float64 of shape (n_predictions,) from labels (n_rows,) and
+probabilities (n_predictions, n_rows). Caruana et al. (2004) allow any."""
+
+
+def mean_log_losses(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Log losses in nats a row, an :data:`Objective`."""
+    return log_losses(y, probabilities).mean(axis=1)
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -14,13 +23,20 @@ class Selection:
 
     Attributes:
         weights: float64 ndarray of shape (n_candidates,), summing to 1; 0 for those left out.
-        path: Index of the candidate added in each round, up to the chosen round.
-        losses: Log loss after each round, in nats a row, all rounds.
+        added: Index of the candidate added in each round, all rounds.
+        kept: Rounds kept, from 1.
+        objectives: Of the averaged prediction after each round.
     """
 
     weights: np.ndarray
-    path: tuple[int, ...]
-    losses: tuple[float, ...]
+    added: tuple[int, ...]
+    kept: int
+    objectives: tuple[float, ...]
+
+    @property
+    def path(self) -> tuple[int, ...]:
+        """Index of the candidate added in each round, up to the last that was kept."""
+        return self.added[: self.kept]
 
 
 Choose = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -28,12 +44,16 @@ Choose = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def select_greedily(
-    probabilities: np.ndarray, y: np.ndarray, rounds: int, sorted_start: int = 0
+    probabilities: np.ndarray,
+    y: np.ndarray,
+    rounds: int,
+    sorted_start: int = 0,
+    objective: Objective = mean_log_losses,
 ) -> Selection:
-    """Adds, round by round, the candidate that lowers the averaged prediction's log loss most.
+    """Adds, round by round, the candidate that lowers the averaged prediction's objective most.
 
     A candidate can be added again, which gives it weight (Caruana et al., "Ensemble Selection from
-    Libraries of Models", ICML 2004). The round with the lowest loss is kept, the earliest of
+    Libraries of Models", ICML 2004). The round with the lowest objective is kept, the earliest of
     equals; among equal candidates the first wins.
 
     Args:
@@ -42,23 +62,24 @@ def select_greedily(
         rounds: Rounds to try, at least 1.
         sorted_start: Rounds, of these, that add the best single candidates in their order, which
             the same paper does against overfitting.
+        objective: What is made small.
     """
-    singles = np.argsort(log_losses(y, probabilities).mean(axis=1), kind="stable")
+    singles = np.argsort(objective(y, probabilities), kind="stable")
     total = np.zeros(probabilities.shape[1])
     path: list[int] = []
-    losses: list[float] = []
+    objectives: list[float] = []
     for size in range(1, rounds + 1):
         added: Sequence[int] = range(len(probabilities))
         if size <= min(sorted_start, len(singles)):
             added = [int(singles[size - 1])]
-        trial_losses = log_losses(y, (total + probabilities[added]) / size).mean(axis=1)
-        best = int(np.argmin(trial_losses))
+        found = objective(y, (total + probabilities[added]) / size)
+        best = int(np.argmin(found))
         total += probabilities[added[best]]
         path.append(added[best])
-        losses.append(float(trial_losses[best]))
-    kept = path[: int(np.argmin(losses)) + 1]
-    weights = np.bincount(kept, minlength=len(probabilities)) / len(kept)
-    return Selection(weights, tuple(kept), tuple(losses))
+        objectives.append(float(found[best]))
+    kept = int(np.argmin(objectives)) + 1
+    weights = np.bincount(path[:kept], minlength=len(probabilities)) / kept
+    return Selection(weights, tuple(path), kept, tuple(objectives))
 
 
 def bagged_weights(
@@ -69,6 +90,7 @@ def bagged_weights(
     sorted_start: int,
     bags: int,
     seed: int,
+    objective: Objective = mean_log_losses,
 ) -> np.ndarray:
     """Mean weights of greedy selections, each among a random half of the candidates.
 
@@ -81,25 +103,27 @@ def bagged_weights(
         sorted_start: Of each selection.
         bags: Selections; 0 makes one among all candidates.
         seed: Of the random halves.
+        objective: What is made small.
 
     Returns:
         float64 ndarray of shape (n_candidates,), summing to 1.
     """
     if not bags:
-        return select_greedily(probabilities, y, rounds, sorted_start).weights
+        return select_greedily(probabilities, y, rounds, sorted_start, objective).weights
     rng, count = np.random.default_rng(seed), len(probabilities)
     weights = np.zeros(count)
     for _ in range(bags):
         bag = np.sort(rng.choice(count, -(-count // 2), replace=False))
-        weights[bag] += select_greedily(probabilities[bag], y, rounds, sorted_start).weights
+        chosen = select_greedily(probabilities[bag], y, rounds, sorted_start, objective)
+        weights[bag] += chosen.weights
     return weights / bags
 
 
-def best_average(count: int) -> Choose:
-    """Chooses the plain average of so many single candidates with the lowest log losses."""
+def best_average(count: int, objective: Objective = mean_log_losses) -> Choose:
+    """Chooses the plain average of so many single candidates with the lowest objectives."""
 
     def choose(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
-        best = np.argsort(log_losses(y, probabilities).mean(axis=1), kind="stable")[:count]
+        best = np.argsort(objective(y, probabilities), kind="stable")[:count]
         weights = np.zeros(len(probabilities))
         weights[best] = 1 / len(best)
         return weights

@@ -287,11 +287,12 @@ def _fold_picture(run: RunDirectory) -> Picture:
 
 def _ensemble_pictures(run: RunDirectory) -> Iterator[Picture]:
     ensemble = read_json(run.ensemble)
-    data = compute_selection(ensemble["path_losses"])
+    data = compute_selection(ensemble)
+    what = "loss" if data.name is None else "metric"
     yield _picture(
         "ensemble",
         "ensemble-selection",
-        f"The loss after each of {len(data.losses)} rounds; the {data.kept} up to the lowest are "
+        f"The {what} after each of {len(data.losses)} rounds; the {data.kept} up to the best are "
         "kept.",
         plot_selection(data),
         points(data).assign(round=np.arange(len(data.losses)) + 1),

@@ -26,7 +26,13 @@ FIGURES = (
 )
 """Columns of a leaderboard; the hyperparameters follow, a column each."""
 
-_HIGHER_IS_BETTER = {"val_accuracy"}
+METRIC_FIGURES = ("metric", "cv_metric")
+"""Columns after :data:`FIGURES` of a search that compares trials by a metric."""
+
+_RESERVED = {*FIGURES, *METRIC_FIGURES}
+
+_HIGHER_IS_BETTER = "higher_is_better"
+"""Attribute of a frame with those of its columns."""
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le,
@@ -41,17 +47,24 @@ _CONDITION = re.compile(r"\s*(?P<column>[^<>=!]+?)\s*(?P<sign><=|>=|!=|=|<|>)\s*
 
 
 def leaderboard_frame(
-    trials: Sequence[TrialRecord], cv_losses: Mapping[str, float]
+    trials: Sequence[TrialRecord],
+    cv_losses: Mapping[str, float],
+    cv_metrics: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """A row a trial that has a validation loss or an error, best first, failed trials last.
 
     Args:
         trials: All trials.
         cv_losses: The k-fold loss of each that was cross-validated.
+        cv_metrics: The k-fold metric of each, if the search has one.
 
     Returns:
-        Frame with the columns :data:`FIGURES` and a column a hyperparameter; losses in nats a row.
+        Frame with the columns :data:`FIGURES`, :data:`METRIC_FIGURES` if the search has a metric,
+        and a column a hyperparameter; losses in nats a row.
     """
+    mode = next((t.mode for t in trials), None)
+    metrics = cv_metrics or {}
+    of_metric = METRIC_FIGURES if mode else ()
     rows = [
         {
             "trial": t.id,
@@ -63,37 +76,51 @@ def leaderboard_frame(
             "cv_val_loss": cv_losses.get(t.id),
             "val_accuracy": t.best_val_accuracy,
             "error": t.error,
+            **dict(zip(of_metric, (t.best_metric, metrics.get(t.id)), strict=False)),
             # A user's own model may have a hyperparameter of a figure's name.
-            **{f"config.{k}" if k in FIGURES else k: value for k, value in t.config.items()},
+            **{f"config.{k}" if k in _RESERVED else k: value for k, value in t.config.items()},
         }
         for t in trials
         if t.best_val_loss is not None or t.error is not None
     ]
-    frame = pd.DataFrame(rows, columns=None if rows else list(FIGURES))
-    measured = ["val_loss", "cv_val_loss", "val_accuracy"]
+    frame = pd.DataFrame(rows, columns=None if rows else [*FIGURES, *of_metric])
+    measured = ["val_loss", "cv_val_loss", "val_accuracy", *of_metric]
     frame[measured] = frame[measured].astype(float)
-    return ordered(frame, "val_loss")
+    frame.attrs[_HIGHER_IS_BETTER] = ["val_accuracy", *(of_metric if mode == "max" else ())]
+    return ordered(frame)
 
 
 def cv_losses(folds: pd.DataFrame) -> dict[str, float]:
     """The log loss over all rows of each trial in ``cross_validation.parquet``."""
-    weighted = (folds["val_loss"] * folds["rows"]).groupby(folds["trial"]).sum()
-    return dict((weighted / folds.groupby("trial")["rows"].sum()).items())  # type: ignore[arg-type]
+    return _over_rows(folds, "val_loss")
 
 
-def ordered(frame: pd.DataFrame, column: str, reverse: bool = False) -> pd.DataFrame:
+def cv_metrics(folds: pd.DataFrame) -> dict[str, float]:
+    """The mean metric of each trial's folds, by their rows, where the search has a metric."""
+    return _over_rows(folds, "metric") if "metric" in folds else {}  # older runs don't
+
+
+def _over_rows(folds: pd.DataFrame, figure: str) -> dict[str, float]:
+    known = folds.dropna(subset=[figure])
+    weighted = (known[figure].astype(float) * known["rows"]).groupby(known["trial"]).sum()
+    return dict((weighted / known.groupby("trial")["rows"].sum()).items())  # type: ignore[arg-type]
+
+
+def ordered(frame: pd.DataFrame, column: str | None = None, reverse: bool = False) -> pd.DataFrame:
     """The leaderboard by a column: best or smallest first, rows without a value last.
 
     Args:
         frame: Of :func:`leaderboard_frame`.
-        column: One of its columns.
+        column: One of its columns; None stands for what the search compares trials by.
         reverse: Worst or largest first.
 
     Raises:
         InputError: There is no such column.
     """
+    if column is None:
+        column = "metric" if "metric" in frame else "val_loss"
     _check_column(frame, column)
-    ascending = (column not in _HIGHER_IS_BETTER) != reverse
+    ascending = (column not in frame.attrs[_HIGHER_IS_BETTER]) != reverse
     by_name = frame.sort_values("trial", ascending=ascending or column != "trial")
     return by_name.sort_values(
         column, ascending=ascending, kind="stable", na_position="last", ignore_index=True
@@ -140,7 +167,7 @@ def matching(frame: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
 
 def hyperparameters(frame: pd.DataFrame) -> list[str]:
     """The leaderboard's columns that hold hyperparameters."""
-    return [str(column) for column in frame.columns if column not in FIGURES]
+    return [str(column) for column in frame.columns if column not in _RESERVED]
 
 
 def leaderboard_table(frame: pd.DataFrame, total: int) -> RenderableType:
@@ -148,7 +175,9 @@ def leaderboard_table(frame: pd.DataFrame, total: int) -> RenderableType:
     table = bare_table()
     for column in ("trial", "status"):
         table.add_column(column, no_wrap=True, min_width=max(map(len, frame[column]), default=0))
-    for column in ("epochs", "loss", "k-fold"):
+    measured = [name for name in METRIC_FIGURES if name in frame]
+    titles = ("epochs", "loss", "k-fold", *(("metric", "k-fold") if measured else ()))
+    for column in titles:
         table.add_column(column, justify="right", no_wrap=True, min_width=6)
     table.add_column("configuration")
     names = hyperparameters(frame)
@@ -160,6 +189,7 @@ def leaderboard_table(frame: pd.DataFrame, total: int) -> RenderableType:
             str(row["epochs"]),
             four_decimals(row["val_loss"]),
             four_decimals(row["cv_val_loss"]),
+            *(four_decimals(row[name]) for name in measured),
             Text(row["error"] if pd.notna(row["error"]) else config_text(config)),
         )
     return titled(f"Leaderboard: {len(frame)} of {total} trials", table)

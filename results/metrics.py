@@ -1,6 +1,6 @@
 """Figures of a binary classifier's probabilities, with bootstrap intervals."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,12 @@ from sklearn.metrics import (
     confusion_matrix,
     f1_score,
     roc_auc_score,
+    roc_curve,
 )
 
 from .calibration import compute_calibration
+from .decisions import compute_thresholds
+from .objective import Metric, finite_or_none
 
 INTERVAL_METRICS = (
     "accuracy", "log_loss", "roc_auc", "pr_auc", "balanced_accuracy", "f1", "brier",
@@ -43,6 +46,28 @@ def log_loss(y: np.ndarray, probabilities: np.ndarray) -> float:
 def accuracy(y: np.ndarray, probabilities: np.ndarray, threshold: float = 0.5) -> float:
     """Share of rows on the right side of the threshold."""
     return float(((probabilities >= threshold) == y).mean())
+
+
+def best_balanced_accuracy(y: np.ndarray, probabilities: np.ndarray) -> float:
+    """The balanced accuracy at the threshold where it is highest on these rows."""
+    false_positives, true_positives, _ = roc_curve(y, probabilities)
+    return float((true_positives + 1 - false_positives).max() / 2)
+
+
+def best_f1(y: np.ndarray, probabilities: np.ndarray) -> float:
+    """The F1 of the positive class at the threshold where it is highest on these rows."""
+    return float(compute_thresholds(y, probabilities).f1.max())
+
+
+RANKING_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "roc_auc": roc_auc_score,
+    "pr_auc": average_precision_score,
+    "balanced_accuracy": best_balanced_accuracy,
+    "f1": best_f1,
+    "brier": brier_score_loss,
+}
+"""What trials can be ranked by. No threshold is chosen yet then: those that need one are at their
+best, since a threshold of one half calls next to nobody positive where positives are rare."""
 
 
 def classification_metrics(
@@ -89,6 +114,45 @@ def bootstrap_intervals(
         _weighted_metrics(y, probabilities, threshold, weights)
         for weights in _resamples(y, seed, resamples)
     )
+
+
+def metric_interval(
+    metric: Metric, y: np.ndarray, probabilities: np.ndarray, seed: int, resamples: int = 1000
+) -> list[float] | None:
+    """The same of any metric, on the same resampled rows; None where it is finite on none."""
+    rows = np.arange(len(y))
+    drawn = np.array(
+        [
+            metric(y[drawn_rows], probabilities[drawn_rows])
+            for weights in _resamples(y, seed, resamples)
+            for drawn_rows in (np.repeat(rows, times) for times in weights.astype(np.int64))
+        ]
+    )
+    finite = drawn[np.isfinite(drawn)]
+    return np.percentile(finite, [2.5, 97.5]).tolist() if len(finite) else None
+
+
+def metric_figures(
+    metric: Metric, y: np.ndarray, probabilities: Mapping[str, np.ndarray], seed: int
+) -> dict[str, dict[str, Any]]:
+    """A metric of several models on the same rows, with its intervals.
+
+    Args:
+        metric: The metric.
+        y: int ndarray of shape (n_rows,).
+        probabilities: Each model's, an ndarray of shape (n_rows,).
+        seed: Of the resampling.
+
+    Returns:
+        ``{model: {"value": …, "ci95": [low, high]}}``; None stands for what is not finite.
+    """
+    return {
+        model: {
+            "value": finite_or_none(metric(y, p)),
+            "ci95": metric_interval(metric, y, p, seed),
+        }
+        for model, p in probabilities.items()
+    }
 
 
 def difference_intervals(

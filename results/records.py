@@ -15,6 +15,7 @@ from typing import Any, Self, TypeAlias
 import pandas as pd
 
 from ..datasets.errors import InputError
+from .objective import Mode, as_objective
 
 FINISHED = frozenset({"stopped", "completed", "converged", "diverged", "failed"})
 """Statuses of a trial that will not train on: cut at a rung, trained to the full budget, ended by
@@ -53,6 +54,11 @@ class TrialRecord:
         arrivals: A row a step of training: the epochs it had at its end, and the seconds that the
             search had gone on for when its figures arrived.
         bracket: Number of the bracket that it competes in.
+        mode: Whether the search's metric is to be low or high; None where trials are compared by
+            the validation loss.
+        best_metric: The search's metric at the best epoch, on the validation rows; None where there
+            is no metric, or it is not finite.
+        measured: A row a step of training: the epochs it had at its end, and the metric then.
     """
 
     id: str
@@ -72,6 +78,9 @@ class TrialRecord:
     history: list[list[float | None]] = field(default_factory=list)
     arrivals: list[tuple[int, float]] = field(default_factory=list)
     bracket: int = 0
+    mode: Mode | None = None
+    best_metric: float | None = None
+    measured: list[tuple[int, float | None]] = field(default_factory=list)
 
     @property
     def finished(self) -> bool:
@@ -85,13 +94,14 @@ class TrialRecord:
 
     @property
     def objective(self) -> float:
-        """What the search makes small: the best validation loss; infinite where there is none.
+        """What the search makes small, of the best epoch: the validation loss, or its metric.
 
-        It is infinite, too, of a trial that diverged or failed, whatever it reached before.
+        It is infinite where there is none, and for a trial that diverged or failed, whatever that
+        reached before.
         """
-        if self.status in UNUSABLE or self.best_val_loss is None:
+        if self.status in UNUSABLE:
             return math.inf
-        return self.best_val_loss
+        return as_objective(self.mode, self.best_val_loss, self.best_metric)
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,7 @@ class Progress:
 
     ``ending`` says why it ended by itself: one of :data:`FINISHED`, or None. ``at`` is how many
     seconds the search had gone on for, in all sessions; records of older versions lack it.
+    ``best_metric`` is the search's metric at the best epoch, None if there is none that is finite.
     """
 
     trial: str
@@ -121,6 +132,7 @@ class Progress:
     ending: str | None = None
     checkpoint: str | None = None
     at: float | None = None
+    best_metric: float | None = None
 
 
 @dataclass(frozen=True)
@@ -229,20 +241,18 @@ def _advance(trial: TrialRecord, event: Progress) -> None:
     trial.best_epoch, trial.seconds = event.best_epoch, event.seconds
     trial.best_val_loss = event.best_val_loss
     trial.best_val_accuracy = event.best_val_accuracy
+    trial.best_metric = event.best_metric
     trial.checkpoint = event.checkpoint
     # A trial that was trained again repeats epochs, with the same figures.
     first = event.history[0][0] if event.history else None
     if first is not None:
         trial.history = [row for row in trial.history if (row[0] or 0) < first]
         trial.arrivals = [(epochs, at) for epochs, at in trial.arrivals if epochs < first]
+        trial.measured = [(epochs, value) for epochs, value in trial.measured if epochs < first]
+    trial.measured.append((event.epochs, event.best_metric))
     trial.history += event.history
     if event.at is not None:
         trial.arrivals.append((event.epochs, event.at))
-
-
-def finite_or_none(value: float) -> float | None:
-    """JSON has no NaN or infinity, and a missing figure says the same."""
-    return value if -float("inf") < value < float("inf") else None
 
 
 def trials_frame(trials: Iterable[TrialRecord]) -> pd.DataFrame:
@@ -250,7 +260,7 @@ def trials_frame(trials: Iterable[TrialRecord]) -> pd.DataFrame:
     rows = []
     for trial in trials:
         row = asdict(trial)
-        del row["history"], row["arrivals"]
+        del row["history"], row["arrivals"], row["measured"]
         config = {f"config.{name}": value for name, value in row.pop("config").items()}
         rows.append({**row, **config})
     return pd.DataFrame(rows)
@@ -292,15 +302,15 @@ def views_of(trials: Iterable[TrialRecord]) -> list[str]:
 
 
 def best_trials(trials: Iterable[TrialRecord], view: str, count: int) -> list[TrialRecord]:
-    """The search's ``count`` best trials on a view by validation loss, best first; ties by id.
+    """The search's ``count`` best trials on a view by their objective, best first; ties by id.
 
     A trial that diverged or failed is none of them, whatever it reached before. A search of no
     trials leaves the baseline.
     """
     of_view = [trial for trial in trials if trial.view == view]
     ranked = [
-        (trial.best_val_loss, trial.id, trial)
+        (trial.objective, trial.id, trial)
         for trial in [t for t in of_view if t.stage == "search"] or of_view
-        if trial.status not in UNUSABLE and trial.best_val_loss is not None
+        if math.isfinite(trial.objective)
     ]
     return [trial for _, _, trial in sorted(ranked, key=lambda item: item[:2])[:count]]

@@ -9,13 +9,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .figures import Picture, draw_pictures
 from .files import read_json, read_parquet, replacing, write_text
+from .objective import VAL_LOSS, metric_title
 from .records import TrialRecord, history_frame, views_of
 from .report_tables import (
     MODELS,
     STATUS_TITLES,
-    TEST_METRICS,
     error_counts,
     leaderboard,
+    metrics_of_test,
     rung_rows,
     score_cells,
     score_intervals,
@@ -89,7 +90,7 @@ def render(
         "model_titles": {"ensemble": "ensemble", **REFERENCE_TITLES},
         "stage_titles": STAGE_TITLES,
         "status_titles": STATUS_TITLES,
-        "metrics": TEST_METRICS,
+        "metric": _metric(yaml.safe_load(sweep)["search"]),
         "models": MODELS,
         "folds": [],
         "views": views_of(trials),
@@ -110,8 +111,15 @@ def render(
             "ranking_note": ranking_note(summary),
             "verdicts": verdicts(summary),
             "cells": score_cells(summary, intervals),
+            "metrics": metrics_of_test(summary),
         }
     return environment.get_template("report.html.j2").render(context)
+
+
+def _metric(search: dict[str, Any]) -> str | None:
+    """What a search calls the metric that it compares trials by; None if that is the loss."""
+    name = search.get("metric", VAL_LOSS)  # older runs knew no other
+    return None if name == VAL_LOSS else metric_title(name)
 
 
 def _search_context(

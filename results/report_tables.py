@@ -1,7 +1,7 @@
 """The report's tables as plain values, computed from a run's files and its summary."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from .metrics import bootstrap_intervals
+from .objective import metric_title
 from .records import TrialRecord, best_trials, views_of
 from .references import REFERENCES
 from .selection_figures import FoldLosses
 from .tables import config_text
 
-TEST_METRICS = {
+TEST_METRICS: dict[str, tuple[str, str, Callable[..., float]]] = {
     "roc_auc": ("ROC-AUC", "a positive row stands above a negative one", max),
     "pr_auc": ("PR-AUC", "precision, averaged over recall", max),
     "log_loss": ("log loss", "nats a row; lower is better", min),
@@ -24,6 +25,9 @@ TEST_METRICS = {
     "f1": ("F1", "of the positive class, at the threshold", max),
 }
 """The test's figures in the report's order: title, explanation, and which is best."""
+
+METRIC = "metric"
+"""Key of the figures by a user's own metric."""
 
 STATUS_TITLES = {
     "stopped": "stopped by the scheduler",
@@ -42,7 +46,7 @@ MODELS = ("ensemble", *reversed(REFERENCES))
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure of one model on the test rows.
+    """A figure of one model on the test rows; None where a user's metric is not finite.
 
     Attributes:
         value: As in ``summary.json``.
@@ -51,9 +55,9 @@ class Cell:
         best: Whether no model's figure is better, as far as four decimals show.
     """
 
-    value: float
-    low: float
-    high: float
+    value: float | None
+    low: float | None
+    high: float | None
     best: bool
 
 
@@ -122,6 +126,21 @@ def rung_rows(
     return rows
 
 
+def metrics_of_test(summary: dict[str, Any]) -> dict[str, tuple[str, str, Callable[..., float]]]:
+    """:data:`TEST_METRICS`, and the user's own metric, by which the search compared trials.
+
+    Args:
+        summary: The content of ``summary.json``, with a test.
+    """
+    if METRIC not in summary["test"]:
+        return TEST_METRICS
+    name, mode = summary["search"]["metric"], summary["search"]["mode"]
+    words = (
+        f"what the search compared trials by; {'higher' if mode == 'max' else 'lower'} is better"
+    )
+    return {**TEST_METRICS, METRIC: (metric_title(name), words, max if mode == "max" else min)}
+
+
 def score_intervals(summary: dict[str, Any], frame: pd.DataFrame, seed: int) -> dict[str, Any]:
     """95% intervals of every model's test figures; the ensemble's are the summary's own.
 
@@ -134,29 +153,28 @@ def score_intervals(summary: dict[str, Any], frame: pd.DataFrame, seed: int) -> 
         ``{model: {metric: [low, high]}}``.
     """
     y = frame["target"].to_numpy(np.int64)
-    return {"ensemble": summary["test"]["ci95"]} | {
-        name: bootstrap_intervals(
-            y, frame[name].to_numpy(np.float64), summary["references"][name]["threshold"], seed
-        )
-        for name in REFERENCES
-    }
+    intervals = {"ensemble": summary["test"]["ci95"]}
+    for name in REFERENCES:
+        figures, p = summary["references"][name], frame[name].to_numpy(np.float64)
+        intervals[name] = bootstrap_intervals(y, p, figures["threshold"], seed)
+        if METRIC in figures:
+            intervals[name][METRIC] = figures["metric_ci95"]
+    return intervals
 
 
 def score_cells(summary: dict[str, Any], intervals: dict[str, Any]) -> dict[str, dict[str, Cell]]:
-    """``{metric: {model: cell}}`` for :data:`TEST_METRICS` and :data:`MODELS`."""
+    """``{metric: {model: cell}}`` for :func:`metrics_of_test` and :data:`MODELS`."""
     figures = {"ensemble": summary["test"], **summary["references"]}
     cells: dict[str, dict[str, Cell]] = {}
-    for metric, (_, _, best_of) in TEST_METRICS.items():
-        best = best_of(round(figures[model][metric], 4) for model in MODELS)
-        cells[metric] = {
-            model: Cell(
-                value=figures[model][metric],
-                low=intervals[model][metric][0],
-                high=intervals[model][metric][1],
-                best=round(figures[model][metric], 4) == best,
-            )
-            for model in MODELS
-        }
+    for metric, (_, _, best_of) in metrics_of_test(summary).items():
+        values = {model: figures[model][metric] for model in MODELS}
+        rounded = {m: round(value, 4) for m, value in values.items() if value is not None}
+        best = best_of(rounded.values(), default=None)
+        cells[metric] = {}
+        for model in MODELS:
+            low, high = intervals[model][metric] or (None, None)
+            is_best = model in rounded and rounded[model] == best
+            cells[metric][model] = Cell(values[model], low, high, is_best)
     return cells
 
 
@@ -167,7 +185,7 @@ def leaderboard(
     view: str,
     count: int = 10,
 ) -> list[LeaderboardRow]:
-    """The view's best trials by validation loss, best first, and then its baseline.
+    """The view's best trials by what the search compares, best first, and then its baseline.
 
     Args:
         trials: All trials.

@@ -1,7 +1,8 @@
 """Figures of what follows the search: the spread over folds, and the ensemble's selection."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from .drawing import BLACK, BLUE, GREY, VIEW_COLOURS, new_axes, style_axes
+from .objective import metric_title
 
 
 @dataclass(frozen=True)
@@ -32,16 +34,25 @@ class FoldLosses:
 
 @dataclass(frozen=True)
 class SelectionPath:
-    """How the ensemble's loss went as members were added.
+    """How what the ensemble is selected by went as members were added.
 
     Attributes:
         losses: float64 ndarray of shape (n_rounds,), in nats a row, on the rows that the weights
             were selected on.
-        kept: Rounds kept, from 1: those up to the lowest loss.
+        metric: The metric that it was selected by, of the same shape; NaN where it was the loss.
+        kept: Rounds kept, from 1: those up to the best.
+        name: Of the metric; None where it was the loss.
     """
 
     losses: np.ndarray
+    metric: np.ndarray
     kept: int
+    name: str | None = None
+
+    @property
+    def selected_by(self) -> np.ndarray:
+        """The metric, or else the loss."""
+        return self.losses if self.name is None else self.metric
 
 
 def compute_folds(frame: pd.DataFrame) -> tuple[FoldLosses, ...]:
@@ -59,9 +70,12 @@ def compute_folds(frame: pd.DataFrame) -> tuple[FoldLosses, ...]:
     return tuple(sorted(spreads, key=lambda spread: (spread.mean, spread.trial)))
 
 
-def compute_selection(losses: Sequence[float]) -> SelectionPath:
-    """The path of ``path_losses`` of ``ensemble.json``."""
-    return SelectionPath(np.asarray(losses, np.float64), int(np.argmin(losses)) + 1)
+def compute_selection(ensemble: Mapping[str, Any]) -> SelectionPath:
+    """The path of ``ensemble.json``."""
+    losses = np.asarray(ensemble["path_losses"], np.float64)
+    metric = np.asarray(ensemble.get("path_metric", np.full(len(losses), np.nan)), np.float64)
+    name = metric_title(ensemble["metric"]) if "metric" in ensemble else None
+    return SelectionPath(losses, metric, len(ensemble["path"]), name)
 
 
 def plot_folds(data: Sequence[FoldLosses], ax: Axes | None = None) -> Axes:
@@ -89,27 +103,28 @@ def plot_folds(data: Sequence[FoldLosses], ax: Axes | None = None) -> Axes:
 
 
 def plot_selection(data: SelectionPath, ax: Axes | None = None) -> Axes:
-    """Draws the ensemble's loss after every round and marks the round that was kept."""
+    """Draws the ensemble's figure after every round and marks the round that was kept."""
     ax = style_axes(
         ax or new_axes(),
         "Greedy selection, one member a round",
         "round (members with repetition)",
-        "out-of-fold log loss (nats a row)",
+        "out-of-fold log loss (nats a row)" if data.name is None else f"out-of-fold {data.name}",
     )
-    rounds = np.arange(1, len(data.losses) + 1)
-    ax.plot(rounds, data.losses, color=GREY, linewidth=1)
-    ax.plot(rounds[: data.kept], data.losses[: data.kept], color=BLUE, linewidth=2)
+    figures = data.selected_by
+    rounds = np.arange(1, len(figures) + 1)
+    ax.plot(rounds, figures, color=GREY, linewidth=1)
+    ax.plot(rounds[: data.kept], figures[: data.kept], color=BLUE, linewidth=2)
     notes = {1: "best configuration alone", data.kept: f"kept: {data.kept}"}
     for number, text in notes.items():
-        loss = data.losses[number - 1]
-        ax.plot(number, loss, "o", color=BLUE, markersize=6)
+        figure = figures[number - 1]
+        ax.plot(number, figure, "o", color=BLUE, markersize=6)
         ax.annotate(
-            f"{text}, {loss:.4f}",
-            (number, loss),
+            f"{text}, {figure:.4f}",
+            (number, figure),
             (0, 9),
             textcoords="offset points",
             fontsize=9,
-            ha="right" if number > len(data.losses) / 2 else "left",
+            ha="right" if number > len(figures) / 2 else "left",
         )
     ax.margins(y=0.15)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

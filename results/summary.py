@@ -8,7 +8,9 @@ from sklearn.metrics import classification_report
 
 from .decisions import decision_cost, decision_words, gains_table
 from .files import read_json, read_parquet, write_json
+from .leaderboard import cv_metrics
 from .metrics import bootstrap_intervals, classification_metrics
+from .objective import VAL_LOSS
 from .records import TrialRecord, best_trials, trials_from_frame, views_of
 from .references import REFERENCES
 from .run_directory import RunDirectory
@@ -52,7 +54,7 @@ def compute_summary(run: RunDirectory, status: str) -> dict[str, Any]:
         ensemble = read_json(run.ensemble)
         summary["ensemble"] = {
             key: ensemble[key]
-            for key in ("members", "oof_log_loss", "oof_roc_auc", "ranking")
+            for key in ("members", "oof_log_loss", "oof_roc_auc", "oof_metric", "ranking")
             if key in ensemble
         }
         if run.test_predictions.exists():
@@ -72,6 +74,9 @@ def _search_part(
     trials: list[TrialRecord],
 ) -> dict[str, Any]:
     searched = [trial for trial in trials if trial.stage == "search"]
+    cross_validated = (
+        cv_metrics(read_parquet(run.cross_validation)) if run.cross_validation.exists() else {}
+    )
     views: dict[str, Any] = {}
     stages: list[dict[str, Any]] = []
     for view in views_of(trials):
@@ -95,10 +100,18 @@ def _search_part(
             "best_val_accuracy": best.best_val_accuracy,
             "cv_val_loss": figures.get("cross_validation", (None,))[0],
         }
+        if best.mode is not None:
+            views[view] |= {
+                "baseline_metric": baseline.best_metric,
+                "best_metric": best.best_metric,
+                "cv_metric": cross_validated.get(best.id),
+            }
     return {
         "search": {
             "scheduler": sweep["search"]["scheduler"],
             "searcher": sweep["search"]["searcher"],
+            "metric": sweep["search"].get("metric", VAL_LOSS),  # older runs knew no other
+            "mode": trials[0].mode or "min",
             "trials": len(searched),
             "errored": sum(trial.status == "failed" for trial in searched),
             "diverged": sum(trial.status == "diverged" for trial in searched),
@@ -181,6 +194,17 @@ def _test_part(
     measured["ci95"] = bootstrap_intervals(
         y, test["ensemble"].to_numpy(), thresholds["ensemble"], seed=sweep["seed"]
     )
+    references = {
+        name: classification_metrics(y, test[name].to_numpy(), thresholds[name])
+        for name in REFERENCES
+    }
+    if run.test_metric.exists():
+        by_metric = read_json(run.test_metric)
+        measured["metric"] = by_metric["ensemble"]["value"]
+        measured["ci95"]["metric"] = by_metric["ensemble"]["ci95"]
+        for name, figures in references.items():
+            figures["metric"] = by_metric[name]["value"]
+            figures["metric_ci95"] = by_metric[name]["ci95"]
     return {
         "decision": {
             **decision,
@@ -197,10 +221,7 @@ def _test_part(
             zero_division=0,
         ),
         "test": measured,
-        "references": {
-            name: classification_metrics(y, test[name].to_numpy(), thresholds[name])
-            for name in REFERENCES
-        },
+        "references": references,
     }
 
 

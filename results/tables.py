@@ -1,5 +1,6 @@
 """Tables for the terminal, computed from ``summary.json``."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from .objective import metric_title
 from .references import REFERENCES
 
 REFERENCE_TITLES = {
@@ -74,6 +76,11 @@ def views_table(summary: dict[str, Any]) -> RenderableType:
             else:
                 cells.append(f"{row['val_loss']:.4f}  {row['val_accuracy']:.1%}")
         table.add_row(title, *cells)
+    if any("best_metric" in figures for figures in summary["views"].values()):
+        title = metric_title(summary["search"]["metric"])
+        for key, stage in (("best_metric", "best trial"), ("cv_metric", "best trial, k-fold")):
+            figures_of = (four_decimals(summary["views"][view][key]) for view in views)
+            table.add_row(f"{stage}: {title}", *figures_of)
     table.add_row("training rows", *(f"{summary['views'][v]['train_rows']:,}" for v in views))
     table.add_row("best trial", *(summary["views"][v]["best_trial"] for v in views))
     table.add_row("", *(config_text(summary["views"][v]["best_config"]) for v in views))
@@ -89,8 +96,12 @@ def members_table(summary: dict[str, Any]) -> RenderableType:
     for member in sorted(summary["ensemble"]["members"], key=lambda m: -m["weight"]):
         table.add_row(member["trial"], member["view"], f"{member['weight']:.0%}")
     ensemble = summary["ensemble"]
+    metric = ensemble.get("oof_metric")
+    beside = ""
+    if metric is not None:
+        beside = f"{metric_title(summary['search']['metric'])} {metric:.4f}, "
     return titled(
-        f"Ensemble: log loss {ensemble['oof_log_loss']:.4f} and ROC-AUC "
+        f"Ensemble: {beside}log loss {ensemble['oof_log_loss']:.4f} and ROC-AUC "
         f"{ensemble['oof_roc_auc']:.4f} out of fold",
         table,
     )
@@ -109,28 +120,34 @@ def scores_table(summary: dict[str, Any]) -> RenderableType:
         "balanced_accuracy": ("bal. acc.", True),
         "f1": ("F1", True),
     }
+    if "metric" in test:
+        name = metric_title(summary["search"]["metric"])
+        columns["metric"] = (name, summary["search"]["mode"] == "max")
     table = bare_table()
     table.add_column("", no_wrap=True)
     for title, _ in columns.values():
         table.add_column(title, justify="right", no_wrap=True)
-    best = {
-        key: (max if higher else min)(round(row[key], 4) for row in rows.values())
-        for key, (_, higher) in columns.items()
-    }
+    best = {}
+    for key, (_, higher) in columns.items():
+        known = [round(row[key], 4) for row in rows.values() if row[key] is not None]
+        best[key] = (max if higher else min)(known, default=None)
     for title, row in rows.items():
-        cells = [
-            Text(f"{row[key]:.4f}", style="bold" if round(row[key], 4) == best[key] else "")
-            for key in columns
-        ]
+        cells = []
+        for key in columns:
+            is_best = row[key] is not None and round(row[key], 4) == best[key]
+            cells.append(Text(four_decimals(row[key]), style="bold" if is_best else ""))
         table.add_row(title, *cells)
-    low_high = (test["ci95"][key] for key in columns)
-    cells = [
-        Text(f"{low:.2f}–{high:.2f}".replace("0.", "."), style="dim") for low, high in low_high
-    ]
+    intervals = (test["ci95"][key] for key in columns)
+    cells = [Text(_interval(*ends) if ends else "–", style="dim") for ends in intervals]
     table.add_row(Text("  95% interval", style="dim"), *cells)
     balanced = summary["protocol"] == "balanced_first"
     kind = "of the balanced table" if balanced else "that nothing was fitted on, read once"
     return titled(f"Test: {test['rows']:,} rows {kind}", table)
+
+
+def _interval(low: float, high: float) -> str:
+    """Such as ``.81–.84``."""
+    return "–".join(re.sub(r"^(-?)0\.", r"\1.", f"{end:.2f}") for end in (low, high))
 
 
 def verdicts(summary: dict[str, Any]) -> list[Verdict]:
@@ -207,11 +224,15 @@ def ranking_note(summary: dict[str, Any]) -> str | None:
     ranking = summary["ensemble"].get("ranking")
     if ranking is None:
         return None
-    losses = ", ".join(f"{row['view']} {row['oof_log_loss']:.4f}" for row in ranking)
+    key = "oof_metric" if "oof_metric" in ranking[0] else "oof_log_loss"
+    name = "log loss"
+    if key == "oof_metric":
+        name = metric_title(summary["search"]["metric"])
+    figures = ", ".join(f"{row['view']} {four_decimals(row[key])}" for row in ranking)
     return (
-        "Every view has rows of its own, by which it was ranked (log loss out of fold: "
-        f"{losses}); such losses can't be compared fairly, and the ensemble has members of the "
-        "first view alone."
+        f"Every view has rows of its own, by which it was ranked ({name} out of fold: {figures}); "
+        "such figures can't be compared fairly, and the ensemble has members of the first view "
+        "alone."
     )
 
 

@@ -32,10 +32,10 @@ def compute_trial(run: RunDirectory, trials: Sequence[TrialRecord], name: str) -
         name: Of the trial.
 
     Returns:
-        The fields of :class:`~evensweep.results.records.TrialRecord` but ``arrivals``; ``history``
-        with a mapping an epoch; ``place`` among ``of`` usable trials of its view by validation
-        loss; ``folds`` with a mapping a fold, ``cv_val_loss``; the ``weight`` in the ensemble, 0 if
-        it is no member. What there is none of is None.
+        The fields of :class:`~evensweep.results.records.TrialRecord` but ``arrivals`` and
+        ``measured``; ``history`` with a mapping an epoch; ``place`` among ``of`` usable trials of
+        its view by what the search compares; ``folds`` with a mapping a fold, ``cv_val_loss``; the
+        ``weight`` in the ensemble, 0 if it is no member. What there is none of is None.
 
     Raises:
         InputError: There is no such trial.
@@ -46,7 +46,7 @@ def compute_trial(run: RunDirectory, trials: Sequence[TrialRecord], name: str) -
         raise InputError(f"the run {run.name} has no trial '{name}'{hint}")
     trial = by_id[name]
     content = asdict(trial)
-    del content["arrivals"]
+    del content["arrivals"], content["measured"]
     history = trial.history
     if run.history.exists():
         frame = read_parquet(run.history)
@@ -98,9 +98,10 @@ def _headline(content: dict[str, Any]) -> Text:
         f"{content['seconds']:.1f} s of training\n",
     )
     if content["best_val_loss"] is not None:
+        metric = "" if content["best_metric"] is None else f", metric {content['best_metric']:.4f}"
         text.append(
             f"best at epoch {content['best_epoch']}: log loss {content['best_val_loss']:.4f}, "
-            f"accuracy {content['best_val_accuracy']:.1%} on the validation rows"
+            f"accuracy {content['best_val_accuracy']:.1%}{metric} on the validation rows"
         )
         if content["place"] is not None:
             text.append(f", place {content['place']} of {content['of']}")

@@ -5,7 +5,6 @@ from ..datasets.errors import InputError
 from ..datasets.table import Table
 from ..datasets.views import NAMED_SAMPLERS, SAMPLERS, UNSAMPLED
 from ..results.run_directory import RunDirectory
-from ..trainables.builder import is_builder, split_reference
 from .config import SweepConfig
 from .populations import new_preprocessor
 
@@ -45,17 +44,15 @@ def check_cluster(config: SweepConfig, run: RunDirectory, table: Table) -> None:
         InputError: Nodes can't; the message names them.
         OSError: The driver itself can't write to the run's folder.
     """
-    family, resources = config.family, config.resources
+    resources, modules = config.resources, config.worker_modules
     code = {PACKAGE: (PACKAGE, *(f"{PACKAGE}.{part}" for part in PARTS))}
-    if is_builder(config.trainable):
-        module = split_reference(config.trainable)[0].partition(".")[0]
-        code[f"module '{module}'"] = (module,)
+    code |= {f"module '{module}'": (module,) for module in modules}
     needs = Needs(
         resources={"CPU": resources.cpus} | ({"GPU": resources.gpus} if resources.gpus else {}),
         exact=_EXACT,
         minor=_MINOR,
         code=code,
-        module_folder=family.module_folder,
+        module_folders=tuple(dict.fromkeys(modules.values())),
         storage=str(run.root),
         worker_memory=_WORKER_BYTES,
         shared_rows=views_bytes(config, table),

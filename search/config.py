@@ -23,6 +23,7 @@ from yaml.constructor import ConstructorError
 from ..datasets.errors import InputError, nearest
 from ..datasets.samplers import SAMPLER, SamplerSpec
 from ..datasets.user_code import Role, find_module, names_code, split_reference
+from ..results.objective import METRIC, MetricSpec
 from ..trainables.builder import BUILDER, is_builder
 from ..trainables.family import MLP, FamilySpec
 from ..trainables.mlp import HYPERPARAMETERS, MLPConfig
@@ -225,6 +226,16 @@ class SweepConfig(Section):
         }
 
     @property
+    def metric(self) -> MetricSpec | None:
+        """What trials are compared by and the ensemble is selected by; None stands for the loss.
+
+        Raises:
+            InputError: Its module is nowhere.
+        """
+        name, mode = self.search.metric, self.search.direction
+        return None if mode is None else MetricSpec(name, mode, self._folder(METRIC, name))
+
+    @property
     def searcher_folder(self) -> str | None:
         """Where the module of a user's searcher is; None for one that is built in.
 
@@ -232,6 +243,22 @@ class SweepConfig(Section):
             InputError: It is nowhere.
         """
         return self._folder(SEARCHER, self.search.searcher)
+
+    @property
+    def worker_modules(self) -> dict[str, str]:
+        """The top-level modules of a user's code that workers import, and their folders.
+
+        Raises:
+            InputError: One is nowhere.
+        """
+        code = [(self.trainable, self.family.module_folder)]
+        code += [(spec.sampler, spec.module_folder) for spec in self.samplers.values()]
+        code += [(self.metric.name, self.metric.module_folder)] if self.metric is not None else []
+        return {
+            reference.partition(":")[0].partition(".")[0]: folder
+            for reference, folder in code
+            if folder is not None
+        }
 
     def _folder(self, role: Role, reference: str) -> str | None:
         """Where the module of a user's code is; None for what is built in."""
@@ -245,8 +272,7 @@ class SweepConfig(Section):
         Raises:
             InputError: A module that it names is nowhere.
         """
-        folders = [self.family.module_folder, self.searcher_folder]
-        folders += [spec.module_folder for spec in self.samplers.values()]
+        folders = [*self.worker_modules.values(), self.searcher_folder]
         path, arrays = self.data.path, self.data.arrays
         sources = {
             "path": path and path.resolve(),

@@ -15,6 +15,7 @@ from ..datasets.preparation import transformed
 from ..datasets.preprocessing import Preprocessor
 from ..results.files import replacing
 from ..results.metrics import accuracy, log_loss
+from ..results.objective import finite_or_none, load_metric
 from ..results.records import TrialRecord
 from ..results.run_directory import RunDirectory
 from ..trainables.tune_adapter import (
@@ -36,7 +37,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FoldFigures:
-    """A row of ``cross_validation.parquet``; losses in nats a row, natural prior."""
+    """A row of ``cross_validation.parquet``; losses in nats a row, natural prior.
+
+    ``metric`` is what the search compared by beside the loss, None where there is none.
+    """
 
     trial: str
     view: str
@@ -46,6 +50,7 @@ class FoldFigures:
     val_accuracy: float
     best_epoch: int
     seconds: float
+    metric: float | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,7 @@ def cross_validate(
     home = {view: population for population in populations for view in population.samplers}
     oof = {t.id: np.full(len(home[t.view].table.target), np.nan) for t in candidates}
     figures: list[FoldFigures] = []
+    metric = load_metric(config.metric) if config.metric is not None else None
 
     def take(trial: TrialRecord, number: int, result: FoldResult) -> None:
         population = home[trial.view]
@@ -165,6 +171,7 @@ def cross_validate(
                 val_accuracy=accuracy(target, predicted),
                 best_epoch=result.best_epoch,
                 seconds=result.seconds,
+                metric=finite_or_none(metric(target, predicted)) if metric is not None else None,
             )
         )
         on_fold(figures[-1])

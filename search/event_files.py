@@ -76,6 +76,8 @@ class EventFiles(Display):
                         writer.add_scalar(tag, value, int(epoch or 0))
             if trial.best_val_loss is not None:
                 writer.add_scalar(BEST, trial.best_val_loss, int(rows[-1][0] or 0))
+            if trial.best_metric is not None:
+                writer.add_scalar("best_metric", trial.best_metric, int(rows[-1][0] or 0))
 
 
 def write_finished(run: RunDirectory) -> None:

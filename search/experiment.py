@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..cluster.session import Session
-from ..results.records import End, Progress, SearchRecord, Start, finite_or_none
+from ..results.objective import finite_or_none
+from ..results.records import End, Progress, SearchRecord, Start
 from ..results.run_directory import RunDirectory
 from ..trainables.builder import is_builder
 from ..trainables.probe import probe_builder
@@ -41,7 +42,7 @@ def open_pool(config: SweepConfig, session: Session) -> TrainingPool:
     the file may be another by now.
     """
     resources = config.resources
-    own_code = object() if is_builder(config.trainable) else None
+    own_code = object() if config.worker_modules else None
     pool: TrainingPool = session.keep(
         (resources, own_code),
         lambda: TrainingPool(SweepTrainable, cpus=resources.cpus, gpus=resources.gpus),
@@ -74,7 +75,7 @@ def lend_rows(
         rows: What the trainings read, by fold; the search's under None.
     """
     settings = TrainingSettings(
-        config.search.levels, config.training.patience, run.states, config.family
+        config.search.levels, config.training.patience, run.states, config.family, config.metric
     )
     return Lent(SweepRows(rows, settings))
 
@@ -148,7 +149,6 @@ class _SearchSource:
         )
 
     def on_report(self, trial: str, report: Report) -> bool:
-        loss = finite_or_none(report.best_val_loss)
         state = state_file(self._run.states, trial).relative_to(self._run.root)
         self._record.add(
             Progress(
@@ -156,16 +156,17 @@ class _SearchSource:
                 rung=report.rung,
                 epochs=report.epochs,
                 best_epoch=report.best_epoch,
-                best_val_loss=loss,
+                best_val_loss=finite_or_none(report.best_val_loss),
                 best_val_accuracy=finite_or_none(report.best_val_accuracy),
                 seconds=self._record.trials[trial].seconds + report.seconds,
                 history=[[epoch, *map(finite_or_none, row)] for epoch, *row in report.history],
                 ending=report.ending,
                 checkpoint=str(state),
                 at=round(time.monotonic() - self._began, 3),
+                best_metric=report.best_metric,
             )
         )
-        self._schedule.report(trial, loss, report.ending)
+        self._schedule.report(trial, self._record.trials[trial].objective, report.ending)
         self._settle()
         if time.monotonic() > self._deadline or not self._decide():
             return False

@@ -147,6 +147,7 @@ def _best(trial: TrialRecord, losses: Mapping[str, float]) -> dict[str, float]:
     figures = {
         "best_val_loss": trial.best_val_loss,
         "best_val_accuracy": trial.best_val_accuracy,
+        "best_metric": trial.best_metric,
         "cv_val_loss": losses.get(trial.id),
     }
     return {name: value for name, value in figures.items() if value is not None}
@@ -159,9 +160,10 @@ def _headline(summary: dict[str, Any]) -> dict[str, float]:
         for name, value in summary.get("test", {}).items()
         if isinstance(value, int | float)
     }
-    for name in ("oof_log_loss", "oof_roc_auc"):
-        if "ensemble" in summary:
-            figures[f"ensemble.{name}"] = summary["ensemble"][name]
+    for name in ("oof_log_loss", "oof_roc_auc", "oof_metric"):
+        value = summary.get("ensemble", {}).get(name)
+        if value is not None:
+            figures[f"ensemble.{name}"] = value
     for view, of_view in summary.get("views", {}).items():
         figures[f"best_val_loss.{view}"] = of_view["best_val_loss"]
     return figures

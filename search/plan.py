@@ -36,6 +36,7 @@ def plan_trials(config: SweepConfig) -> list[TrialRecord]:
             stage="baseline",
             seed=child_seed(config.seed, view, "baseline"),
             config=whole(config, config.baseline_configuration),
+            mode=config.search.direction,
         )
         for view in config.views
     ]
@@ -52,6 +53,7 @@ def plan_trials(config: SweepConfig) -> list[TrialRecord]:
                     seed=child_seed(config.seed, view, number),
                     config={},
                     bracket=bracket,
+                    mode=config.search.direction,
                 )
             )
     return trials

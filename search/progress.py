@@ -111,14 +111,16 @@ class ViewStatus:
 
     @property
     def best_text(self) -> str:
-        """The best loss so far and where it comes from."""
+        """The best trial's loss so far, its metric if the search has one, and what it is."""
         if self.best is None:
             return "–"
         config = self.best.config
         what = self.best.id
         if {"num_layers", "hidden_layer_size", "activation"} <= set(config):
             what = f"{config['num_layers']}×{config['hidden_layer_size']} {config['activation']}"
-        return f"{self.best.best_val_loss:.4f} ({what})"
+        metric = self.best.best_metric
+        beside = "" if metric is None else f", metric {metric:.4f}"
+        return f"{self.best.best_val_loss:.4f}{beside} ({what})"
 
     @property
     def left_text(self) -> str:

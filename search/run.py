@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ..results.files import read_json, read_parquet
-from ..results.leaderboard import cv_losses, leaderboard_frame
+from ..results.leaderboard import cv_losses, cv_metrics, leaderboard_frame
 from ..results.records import SearchRecord, TrialRecord, trials_from_frame
 from ..results.run_directory import RunDirectory
 from .config import SweepConfig
@@ -70,12 +70,13 @@ class Run:
         Returns:
             A row a trial, with the columns ``trial``, ``view``, ``stage``, ``status``, ``epochs``,
             ``val_loss`` and ``cv_val_loss`` (nats a row, natural prior), ``val_accuracy``,
-            ``error``, and one a hyperparameter.
+            ``error``, and one a hyperparameter; with ``metric`` and ``cv_metric`` where the search
+            compares by a metric.
         """
-        losses: dict[str, float] = {}
-        if self.directory.cross_validation.exists():
-            losses = cv_losses(read_parquet(self.directory.cross_validation))
-        return leaderboard_frame(self.trials, losses)
+        if not self.directory.cross_validation.exists():
+            return leaderboard_frame(self.trials, {})
+        folds = read_parquet(self.directory.cross_validation)
+        return leaderboard_frame(self.trials, cv_losses(folds), cv_metrics(folds))
 
     @cached_property
     def model(self) -> RankingModel:

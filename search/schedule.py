@@ -4,9 +4,11 @@ Every view has its own brackets, and a view's bracket its own competition, so th
 cut off another's trials. While one competition waits for a rung, the others' trials train.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from ..results.objective import as_objective
 from ..results.records import UNUSABLE, End, Event, Progress, TrialRecord
 from .competition import Competition
 from .promotion import PromotionAsha, SuccessiveHalving
@@ -54,7 +56,9 @@ class Schedule:
             if event.trial not in view.competition(event.trial).running:
                 view.hand_out(event.trial)
             if isinstance(event, Progress):
-                self.report(event.trial, event.best_val_loss, event.ending)
+                mode = self._trials[event.trial].mode
+                reached = as_objective(mode, event.best_val_loss, event.best_metric)
+                self.report(event.trial, reached, event.ending)
             elif isinstance(event, End):
                 self.fail(event.trial)
             else:
@@ -88,22 +92,22 @@ class Schedule:
                 return trial, view.hand_out(trial)
         return None
 
-    def report(self, trial: str, loss: float | None, ending: str | None) -> None:
+    def report(self, trial: str, objective: float, ending: str | None) -> None:
         """A trial reached the level it was handed out for, or came to its end by itself.
 
         Args:
             trial: Id of the trial.
-            loss: Its best validation loss; None stands for none that is finite.
+            objective: What the search makes small, so far; infinite if there is none.
             ending: Why it came to its end by itself, or None.
         """
-        if loss is None or ending in UNUSABLE:
-            loss = float("inf")
-        self._view(trial).competition(trial).report(trial, loss, ended=ending is not None)
+        if ending in UNUSABLE:
+            objective = math.inf
+        self._view(trial).competition(trial).report(trial, objective, ended=ending is not None)
         self._latest = trial
 
     def fail(self, trial: str) -> None:
         """A trial in training failed for good: it counts as worst, and nobody waits for it."""
-        self.report(trial, None, "failed")
+        self.report(trial, math.inf, "failed")
 
     def eliminated(self) -> list[str]:
         """Trials that will not train on although they could, decided since the last call."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..datasets.errors import InputError, nearest
 from ..datasets.user_code import described, load_code, names_code, told
+from ..results.objective import as_objective
 from ..results.records import UNUSABLE, TrialRecord
 from .config import SweepConfig
 from .plan import child_seed
@@ -86,7 +87,7 @@ class TpeSearcher:
         for level in reversed(self._levels):
             there = [t for t in trials if t.config and (t.epochs >= level or t.ended_by_itself)]
             if len(there) >= enough:
-                return [(t.config, _best_loss(t, level)) for t in there]
+                return [(t.config, _objective(t, level)) for t in there]
         return []
 
     @cached_property
@@ -249,8 +250,10 @@ def _value(domain: AnyDomain, coordinate: float) -> Scalar:
     return domain.at(coordinate)
 
 
-def _best_loss(trial: TrialRecord, level: int) -> float:
+def _objective(trial: TrialRecord, level: int) -> float:
+    """What the search makes small, as it was after so many epochs."""
     if trial.status in UNUSABLE:
         return math.inf
     losses = [row[3] for row in trial.history[:level] if row[3] is not None]
-    return min(losses, default=math.inf)
+    measured = [value for epochs, value in trial.measured if epochs <= level]
+    return as_objective(trial.mode, min(losses, default=None), measured[-1] if measured else None)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, m
 
 from ..datasets.errors import nearest
 from ..datasets.user_code import names_code, split_reference
+from ..results.objective import BUILT_IN, METRIC, VAL_LOSS, Mode
 from .rungs import bracket_sizes, hyperband_levels, rung_levels
 from .searcher_protocol import SEARCHER
 
@@ -113,8 +114,11 @@ class SearchConfig(Section):
     """Of η trials at a rung one goes on, for η times as many epochs."""
     brackets: int | None = Field(default=None, ge=1)
     """Null takes 1, and with hyperband all of them."""
-    metric: Literal["val_loss"] = "val_loss"
-    """What trials are compared by: log loss on the validation rows, at the natural prior."""
+    metric: str = VAL_LOSS
+    """What trials are compared by: `val_loss` is the log loss on the validation rows, at the
+    natural prior; or a built-in metric, or `module:function` of your own."""
+    mode: Mode | None = None
+    """Of your own metric: whether it is to be high (`max`) or low (`min`)."""
     max_failures: int = Field(default=3, ge=0)
     """Times that a failed trial is tried again."""
     max_failed_share: float = Field(default=0.5, gt=0, le=1)
@@ -131,6 +135,34 @@ class SearchConfig(Section):
             hint = nearest(searcher, SEARCHERS) or f"; it must be {SEARCHER.forms}"
             raise ValueError(f"there is no searcher '{searcher}'{hint}")
         return searcher
+
+    @field_validator("metric")
+    @classmethod
+    def _know_metric(cls, metric: str) -> str:
+        known = (VAL_LOSS, *BUILT_IN)
+        if names_code(metric):
+            split_reference(METRIC, metric)
+        elif metric not in known:
+            hint = nearest(metric, known) or f"; it must be {METRIC.forms}"
+            raise ValueError(f"there is no metric '{metric}'{hint}")
+        return metric
+
+    @model_validator(mode="after")
+    def _give_direction(self) -> Self:
+        if names_code(self.metric) and self.mode is None:
+            raise ValueError(
+                f"mode must say whether '{self.metric}' is to be high or low; write mode: max or "
+                "mode: min"
+            )
+        known = BUILT_IN.get(self.metric, "min")
+        if not names_code(self.metric) and self.mode not in (None, known):
+            raise ValueError(f"mode of {self.metric} is {known}; leave it out")
+        return self
+
+    @property
+    def direction(self) -> Mode | None:
+        """Whether the metric is to be low or high; None where trials are compared by their loss."""
+        return None if self.metric == VAL_LOSS else self.mode or BUILT_IN[self.metric]
 
     @model_validator(mode="after")
     def _order_budgets(self) -> Self:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,15 @@ import pandas as pd
 
 from ..results.ensemble import (
     Choose,
+    Objective,
     bagged_weights,
     best_average,
     cross_fitted_probabilities,
+    mean_log_losses,
     select_greedily,
 )
-from ..results.metrics import classification_metrics
+from ..results.metrics import classification_metrics, log_loss
+from ..results.objective import MetricSpec, as_objective, finite_or_none, load_metric
 from ..results.records import TrialRecord
 from ..results.references import REFERENCES
 from .config import SweepConfig
@@ -27,8 +31,9 @@ def select_ensemble(
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Selects the ensemble and the thresholds on out-of-fold predictions.
 
-    Weights and thresholds that were chosen on all rows would flatter figures on these rows. The
-    figures are of predictions whose weights never saw the row (cross-fitted).
+    It is selected by what the search compared the trials by: the log loss, or the metric. Weights
+    and thresholds that were chosen on all rows would flatter figures on these rows. The figures are
+    of predictions whose weights never saw the row (cross-fitted).
 
     Args:
         config: The sweep.
@@ -40,7 +45,8 @@ def select_ensemble(
         The content of ``ensemble.json``, and the ensemble's cross-fitted probabilities, float64 of
         shape (n_development_rows,).
     """
-    settings = config.ensemble
+    settings, metric = config.ensemble, config.metric
+    objective = _objective(metric)
     y = oof["target"].to_numpy()
     probabilities = oof[[t.id for t in candidates]].to_numpy().T
     folds = [np.flatnonzero(oof["fold"] == n) for n in range(config.cross_validation.folds)]
@@ -51,9 +57,10 @@ def select_ensemble(
             sorted_start=settings.sorted_start,
             bags=settings.bags,
             seed=child_seed(config.seed, "ensemble"),
+            objective=objective,
         ),
-        "best trial": best_average(1),
-        "average of the best two": best_average(2),
+        "best trial": best_average(1, objective),
+        "average of the best two": best_average(2, objective),
         "average of all candidates": best_average(len(candidates)),
     }
     honest = {
@@ -71,8 +78,9 @@ def select_ensemble(
         name: classification_metrics(y, p, thresholds["ensemble"]) for name, p in honest.items()
     }
     weights = choose["ensemble"](probabilities, y)
-    path = select_greedily(probabilities, y, settings.rounds, settings.sorted_start)
-    content = {
+    path = select_greedily(probabilities, y, settings.rounds, settings.sorted_start, objective)
+    sums = accumulate(probabilities[added] for added in path.added)
+    content: dict[str, Any] = {
         "members": [
             {"trial": t.id, "view": t.view, "weight": float(weight)}
             for t, weight in zip(candidates, weights, strict=True)
@@ -88,23 +96,52 @@ def select_ensemble(
         },
         "thresholds": thresholds,
         "path": [candidates[i].id for i in path.path],
-        "path_losses": list(path.losses),
+        "path_losses": [log_loss(y, total / size) for size, total in enumerate(sums, start=1)],
     }
+    if metric is not None:
+        measure = load_metric(metric)
+        by_metric = {name: finite_or_none(measure(y, p)) for name, p in honest.items()}
+        for name, value in by_metric.items():
+            content["comparison"][name]["metric"] = value
+        sign = -1 if metric.mode == "max" else 1
+        content |= {
+            "metric": metric.name,
+            "oof_metric": by_metric["ensemble"],
+            "path_metric": [finite_or_none(sign * value) for value in path.objectives],
+        }
     return content, honest["ensemble"]
 
 
-def ranking(selections: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The populations' ensembles by their own out-of-fold log losses, best first.
+def ranked(config: SweepConfig, selections: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The populations' ensembles by their own out-of-fold figures, best first.
 
     Args:
+        config: The sweep.
         selections: Contents of ``ensemble.json`` as :func:`select_ensemble` gives them.
     """
-    figures = [
-        {
-            "view": content["members"][0]["view"],
-            "oof_log_loss": content["oof_log_loss"],
-            "oof_roc_auc": content["oof_roc_auc"],
-        }
+    mode = config.search.direction
+    return sorted(
+        selections,
+        key=lambda content: as_objective(mode, content["oof_log_loss"], content.get("oof_metric")),
+    )
+
+
+def ranking(selections: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The headline of each, for who reads the best one's."""
+    figures = ("oof_log_loss", "oof_roc_auc", "oof_metric")
+    return [
+        {"view": content["members"][0]["view"]}
+        | {name: content[name] for name in figures if name in content}
         for content in selections
     ]
-    return sorted(figures, key=lambda row: row["oof_log_loss"])
+
+
+def _objective(metric: MetricSpec | None) -> Objective:
+    if metric is None:
+        return mean_log_losses
+    measure = load_metric(metric)
+
+    def objective(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        return np.array([as_objective(metric.mode, None, measure(y, p)) for p in probabilities])
+
+    return objective

@@ -41,6 +41,7 @@ from .errors import SweepError
 from .experiment import lend_rows, open_pool, run_search
 from .export import export_model
 from .feed import Call
+from .measuring import measure_test
 from .plan import plan_trials
 from .pool import TrainingPool
 from .populations import (
@@ -51,7 +52,7 @@ from .populations import (
 )
 from .progress import Display
 from .reference_calls import reference_calls
-from .selection import ranking, select_ensemble
+from .selection import ranked, ranking, select_ensemble
 from .stage import Stage, StageName
 from .tryout import try_samplers, try_search
 
@@ -231,7 +232,8 @@ class Stages:
             if not best_trials(trials, view, 1):
                 errors = [t.error for t in trials if t.view == view and t.error]
                 reason = f"; the first error: {errors[0]}" if errors else "; all of them diverged"
-                raise SweepError(f"no trial of the view '{view}' gave a finite loss{reason}")
+                figure = "loss" if self.config.metric is None else "loss and metric"
+                raise SweepError(f"no trial of the view '{view}' gave a finite {figure}{reason}")
         write_parquet(self.run.validation_predictions, self._validation_predictions(trials))
         write_parquet(self.run.history, history_frame(trials))
         write_parquet(self.run.trials, trials_frame(trials))
@@ -316,9 +318,9 @@ class Stages:
             )
             selections.append(content)
         # Rows of different populations can't be judged together: each is by its own.
-        best = min(selections, key=lambda content: content["oof_log_loss"])
-        if len(selections) > 1:
-            best["ranking"] = ranking(selections)
+        best, *others = ranked(self.config, selections)
+        if others:
+            best["ranking"] = ranking([best, *others])
         write_parquet(self.run.oof_predictions, oof)
         write_json(self.run.ensemble, best)
 
@@ -348,6 +350,7 @@ class Stages:
         columns |= dict(zip(names, self._pool.call([scoring, *references]), strict=True))
         if self.config.protocol == "balanced_first":
             write_parquet(self.run.holdout_predictions, self._holdout_frame())
+        measure_test(self.config, self.run, columns)
         # One that was asked for during the run is not the one that ends it.
         self.run.report.unlink(missing_ok=True)
         write_parquet(self.run.test_predictions, pd.DataFrame(columns))

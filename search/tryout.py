@@ -8,6 +8,7 @@ from ..datasets.errors import InputError
 from ..datasets.preparation import Prepared
 from ..datasets.table import Table
 from ..datasets.user_code import names_code
+from ..results.objective import load_metric
 from .config import SweepConfig
 from .experiment import try_family
 from .plan import whole
@@ -46,7 +47,7 @@ def try_samplers(config: SweepConfig, table: Table, prepared: Sequence[Prepared]
 
 
 def try_search(config: SweepConfig, prepared: Prepared, pool: TrainingPool) -> None:
-    """Tries what the search uses: the searcher and the builder.
+    """Tries what the search uses: the searcher, the metric and the builder.
 
     Args:
         config: The sweep.
@@ -57,8 +58,22 @@ def try_search(config: SweepConfig, prepared: Prepared, pool: TrainingPool) -> N
         InputError: They fail, or do other than they should.
     """
     try_searcher(config)
+    try_metric(config, prepared.watched.y)
     baseline = whole(config, config.baseline_configuration)
     try_family(config, baseline, prepared.watched.X.shape[1], pool)
+
+
+def try_metric(config: SweepConfig, y: np.ndarray) -> None:
+    """On probabilities that know nothing, and on those of a model that gives all rows the same."""
+    if config.metric is None:
+        return
+    metric = load_metric(config.metric)
+    metric(y, np.full(len(y), y.mean()))
+    value = metric(y, np.random.default_rng(0).random(len(y)))
+    if not np.isfinite(value):
+        raise InputError(
+            f"the metric '{config.metric.name}' is {value} for random probabilities; mend it"
+        )
 
 
 def try_searcher(config: SweepConfig) -> None:

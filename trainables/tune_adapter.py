@@ -17,6 +17,7 @@ import ray
 from ray import tune
 
 from ..datasets.views import Rows, View
+from ..results.objective import MetricSpec, finite_or_none, load_metric
 from .family import MLP, FamilySpec, load_family
 
 if TYPE_CHECKING:
@@ -141,6 +142,8 @@ class Report:
         history: The epochs of the step.
         ending: Why the training came to its end by itself, or None.
         fold_model: At the end of a fold's training.
+        best_metric: The search's metric at the best epoch, None where it has none or none that is
+            finite.
     """
 
     rung: int
@@ -152,6 +155,7 @@ class Report:
     history: list[EpochRecord]
     ending: str | None
     fold_model: FoldModel | None = None
+    best_metric: float | None = None
 
 
 @dataclass(frozen=True)
@@ -163,12 +167,14 @@ class TrainingSettings:
         patience: Epochs without a better validation loss before a training ends.
         states: Folder of the search's trials' states, which every worker can write.
         family: What they train.
+        metric: What the search compares them by; None stands for the validation loss.
     """
 
     levels: tuple[int, ...]
     patience: int
     states: Path
     family: FamilySpec = MLP
+    metric: MetricSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -259,6 +265,7 @@ class SweepTrainable(tune.Trainable):
             history=history,
             ending=str(training.ending) if ended else None,
             fold_model=self._fold_model() if ended and spec.fold is not None else None,
+            best_metric=self._best_metric(),
         )
         levels = self._settings.levels
         self._level = next((level for level in levels if level > self._level), levels[-1])
@@ -286,6 +293,8 @@ class SweepTrainable(tune.Trainable):
         self._shared = sweep.get()
         self._settings = self._shared.settings
         self._family = load_family(self._settings.family)
+        metric = self._settings.metric
+        self._metric = load_metric(metric) if metric is not None else None
         self._resident: OrderedDict[tuple[int | None, str], TrainingData] = OrderedDict()
         self._sweep = sweep.key
 
@@ -331,6 +340,13 @@ class SweepTrainable(tune.Trainable):
                 self._resident.popitem(last=False)
         self._resident.move_to_end((fold, view))
         return self._resident[fold, view]
+
+    def _best_metric(self) -> float | None:
+        training = self._training
+        if self._metric is None or self._spec.fold is not None or not training.best_epoch:
+            return None
+        y = np.asarray(training.data.validation.y)
+        return finite_or_none(self._metric(y, training.best_val_probabilities))
 
     def _fold_model(self) -> FoldModel:
         return FoldModel(

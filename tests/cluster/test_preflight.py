@@ -52,7 +52,7 @@ NEEDS = Needs(
     exact=["ray"],
     minor=["keras", "pandas"],
     code={"evensweep": ["evensweep"]},
-    module_folder=None,
+    module_folders=(),
     storage="/nowhere",
     worker_memory=800_000_000,
     shared_rows=2_000_000,
@@ -117,7 +117,7 @@ def test_code_is_compared_by_what_stands_in_its_files(tmp_path: Path) -> None:
     code = {"module": ["models_of_a_user"]}
 
     def digest(folder: str) -> str:
-        found = node_probe.digests(code, str(tmp_path / folder))["module"]
+        found = node_probe.digests(code, [str(tmp_path / folder)])["module"]
         assert found is not None
         assert found[1] == str(tmp_path / folder / "models_of_a_user.py")
         return found[0]

@@ -198,6 +198,10 @@ OPTIONS = {
         ["--trainable", "no_nets:build", "--set", "space.units=3"],
         "there is no module 'no_nets' for the trainable 'no_nets:build' beside the sweep file",
     ),
+    "missing metric": (
+        ["--set", "search.metric=no_metrics:profit", "--set", "search.mode=max"],
+        "there is no module 'no_metrics' for the metric 'no_metrics:profit'",
+    ),
     "missing sampler": (
         ["--set", "views=[{mine: {sampler: 'no_samplers:Mine'}}]"],
         "there is no module 'no_samplers' for the sampler 'no_samplers:Mine'",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 from evensweep.results.ensemble import (
     bagged_weights,
@@ -28,10 +29,10 @@ def test_pair_that_errs_on_different_rows_beats_the_best_single() -> None:
     assert selection.path == (0, 2)
     np.testing.assert_array_equal(selection.weights, [0.5, 0, 0.5])
     singles = log_losses(Y, candidates).mean(axis=1)
-    assert selection.losses[0] == pytest.approx(singles.min())
+    assert selection.objectives[0] == pytest.approx(singles.min())
     pair = (candidates[0] + candidates[2]) / 2
-    assert selection.losses[1] == pytest.approx(log_loss(Y, pair))
-    assert selection.losses[1] < singles.min()
+    assert selection.objectives[1] == pytest.approx(log_loss(Y, pair))
+    assert selection.objectives[1] < singles.min()
 
 
 def test_first_of_equal_candidates_wins() -> None:
@@ -42,7 +43,7 @@ def test_first_of_equal_candidates_wins() -> None:
 def test_earliest_of_equal_rounds_is_kept() -> None:
     selection = select_greedily(np.array([[0.8, 0.7, 0.3, 0.2]]), Y, rounds=8)
     assert selection.path == (0,)
-    assert len(selection.losses) == 8
+    assert len(selection.objectives) == 8
     np.testing.assert_array_equal(selection.weights, [1])
 
 
@@ -88,12 +89,12 @@ def test_every_round_adds_the_best_candidate_and_weights_count_them(problem, rou
             log_loss(y, candidates[[*chosen, i]].mean(axis=0)) for i in range(len(candidates))
         ]
         assert losses[selection.path[size - 1]] == pytest.approx(min(losses), rel=1e-9)
-        assert selection.losses[size - 1] == pytest.approx(min(losses), rel=1e-9)
+        assert selection.objectives[size - 1] == pytest.approx(min(losses), rel=1e-9)
         chosen.append(selection.path[size - 1])
     assert selection.weights.sum() == pytest.approx(1)
     blended = selection.weights @ candidates
-    assert log_loss(y, blended) == pytest.approx(min(selection.losses), rel=1e-9)
-    assert min(selection.losses) <= log_losses(y, candidates).mean(axis=1).min() + 1e-12
+    assert log_loss(y, blended) == pytest.approx(min(selection.objectives), rel=1e-9)
+    assert min(selection.objectives) <= log_losses(y, candidates).mean(axis=1).min() + 1e-12
 
 
 def greedy(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -144,7 +145,7 @@ def test_selection_does_not_depend_on_what_was_selected_before() -> None:
     y = np.array([1, 0, 1, 0, 0, 0, 1, 0])
     runs = [select_greedily(candidates, y, 6) for _ in range(2)]
     assert runs[0].path == runs[1].path
-    assert runs[0].losses == runs[1].losses
+    assert runs[0].objectives == runs[1].objectives
 
 
 RNG = np.random.default_rng(3)
@@ -155,17 +156,17 @@ SINGLES = np.argsort(log_losses(MANY_Y, MANY).mean(axis=1))
 
 @pytest.mark.parametrize("start", [1, 3, 12])
 def test_a_sorted_start_adds_the_best_singles_in_their_order(start: int) -> None:
-    losses = select_greedily(MANY, MANY_Y, rounds=start, sorted_start=start).losses
+    losses = select_greedily(MANY, MANY_Y, rounds=start, sorted_start=start).objectives
     for size in range(1, start + 1):
         average = MANY[SINGLES[:size]].mean(axis=0)
         assert losses[size - 1] == pytest.approx(log_loss(MANY_Y, average))
     longer = select_greedily(MANY, MANY_Y, rounds=start + 5, sorted_start=start)
-    assert longer.losses[:start] == losses
-    assert longer.losses[start] <= log_losses(MANY_Y, MANY).mean(axis=1).max()
+    assert longer.objectives[:start] == losses
+    assert longer.objectives[start] <= log_losses(MANY_Y, MANY).mean(axis=1).max()
 
 
 def test_a_sorted_start_ends_with_the_candidates() -> None:
-    assert len(select_greedily(MANY, MANY_Y, rounds=15, sorted_start=99).losses) == 15
+    assert len(select_greedily(MANY, MANY_Y, rounds=15, sorted_start=99).objectives) == 15
 
 
 def test_bags_spread_the_weight_and_depend_on_their_seed() -> None:
@@ -193,3 +194,32 @@ def test_simple_choices_average_the_best_singles(count: int) -> None:
     assert weights.sum() == pytest.approx(1)
     assert set(np.flatnonzero(weights)) == set(SINGLES[:count])
     assert set(weights[weights > 0]) == {1 / count}
+
+
+def by_order(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    return np.array([-roc_auc_score(y, p) for p in probabilities])
+
+
+def test_any_objective_can_be_selected_by() -> None:
+    selection = select_greedily(MANY, MANY_Y, rounds=8, objective=by_order)
+    singles = by_order(MANY_Y, MANY)
+    assert selection.added[0] == singles.argmin()
+    assert selection.objectives[0] == singles.min()
+    blended = selection.weights @ MANY
+    assert by_order(MANY_Y, blended[None])[0] == pytest.approx(min(selection.objectives))
+    assert selection.path == selection.added[: selection.kept]
+    assert len(selection.added) == len(selection.objectives) == 8
+    bagged = bagged_weights(
+        MANY, MANY_Y, rounds=8, sorted_start=0, bags=0, seed=1, objective=by_order
+    )
+    np.testing.assert_array_equal(bagged, selection.weights)
+    [best] = np.flatnonzero(best_average(1, by_order)(MANY, MANY_Y))
+    assert best == singles.argmin()
+
+
+def test_an_objective_that_is_infinite_is_the_worst() -> None:
+    def of_the_last_alone(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        return np.where(np.all(probabilities == MANY[-1], axis=1), 0.0, np.inf)
+
+    selection = select_greedily(MANY, MANY_Y, rounds=3, objective=of_the_last_alone)
+    assert selection.path == (len(MANY) - 1,)

@@ -136,10 +136,21 @@ def test_fold_losses_are_ordered_by_their_weighted_mean():
     assert second.losses.tolist() == [0.2, 0.6]
 
 
-def test_selection_keeps_the_rounds_up_to_the_earliest_lowest_loss():
-    data = compute_selection([0.4, 0.3, 0.35, 0.3])
+PATH = {"path_losses": [0.4, 0.3, 0.35, 0.3], "path": ["a", "b"]}
+BY_METRIC = PATH | {"metric": "m:profit", "path_metric": [1.0, 2.0, 1.5, 1.0]}
+
+
+def test_selection_keeps_the_rounds_of_the_path():
+    data = compute_selection(PATH)
     assert data.kept == 2
+    assert data.losses.tolist() == data.selected_by.tolist() == [0.4, 0.3, 0.35, 0.3]
+
+
+def test_selection_by_a_metric_has_both_figures():
+    data = compute_selection(BY_METRIC)
     assert data.losses.tolist() == [0.4, 0.3, 0.35, 0.3]
+    assert data.metric.tolist() == data.selected_by.tolist() == [1.0, 2.0, 1.5, 1.0]
+    assert plot_selection(data).get_ylabel() == "out-of-fold profit"
 
 
 STAGES = compute_stages(
@@ -168,7 +179,7 @@ FOLDS = compute_folds(
         lambda ax: plot_stages(STAGES, "val_loss", ax=ax),
         lambda ax: plot_search(SEARCH, ax),
         lambda ax: plot_folds(FOLDS, ax),
-        lambda ax: plot_selection(compute_selection([0.3, 0.2]), ax),
+        lambda ax: plot_selection(compute_selection(PATH), ax),
         lambda ax: plot_thresholds(compute_thresholds(Y, P), 0.5, "with the best F1", ax),
         lambda ax: plot_best_so_far([BestSoFar("v", np.array([1.0]), np.array([0.3]), 9.0)], ax),
     ],

@@ -1,6 +1,7 @@
 """The leaderboard: its columns, its order, what is kept of it, and how it shows."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,9 @@ from rich.console import Console
 from evensweep.datasets.errors import InputError
 from evensweep.results.leaderboard import (
     FIGURES,
+    METRIC_FIGURES,
     cv_losses,
+    cv_metrics,
     hyperparameters,
     leaderboard_frame,
     leaderboard_table,
@@ -137,3 +140,39 @@ def test_the_table_shows_figures_errors_and_how_many_there_are() -> None:
     assert rows["smote-001"][1:5] == ["completed", "27", "0.2000", "0.2100"]
     assert rows["smote-000"][1:5] == ["completed", "9", "0.3000", "–"]
     assert rows["under-000"][3:] == ["–", "–", "ValueError:", "no"]
+
+
+def test_a_metric_stands_beside_the_loss_and_gives_the_order() -> None:
+    trials = [
+        trial("smote-000", 0.30, mode="max", best_metric=0.7),
+        trial("smote-001", 0.20, mode="max", best_metric=0.5),
+        trial("smote-002", 0.10, mode="max", best_metric=None),
+    ]
+    board = leaderboard_frame(trials, {"smote-000": 0.31}, {"smote-000": 0.65})
+    assert names(board) == ["smote-000", "smote-001", "smote-002"]
+    assert board["metric"].tolist()[:2] == [0.7, 0.5]
+    assert board["cv_metric"].tolist()[0] == 0.65
+    assert hyperparameters(board) == ["num_layers", "dropout_rate", "activation"]
+    assert names(ordered(board, reverse=True)) == ["smote-001", "smote-000", "smote-002"]
+    assert names(ordered(board, "val_loss")) == ["smote-002", "smote-001", "smote-000"]
+    kept = matching(board, ["metric>=0.5"])
+    assert names(ordered(kept, "metric")) == ["smote-000", "smote-001"]
+    low = [replace(t, mode="min") for t in trials]
+    assert names(leaderboard_frame(low, {})) == ["smote-001", "smote-000", "smote-002"]
+    shown = io.StringIO()
+    Console(file=shown, width=110).print(leaderboard_table(board, 3))
+    [line] = [line for line in shown.getvalue().splitlines() if "smote-000" in line]
+    assert line.split()[3:7] == ["0.3000", "0.3100", "0.7000", "0.6500"]
+
+
+def test_a_board_of_a_metric_has_its_columns_before_the_first_result() -> None:
+    empty = leaderboard_frame([trial("smote-000", None, status="waiting", mode="max")], {})
+    assert tuple(empty.columns) == (*FIGURES, *METRIC_FIGURES)
+
+
+def test_k_fold_metrics_are_over_rows_where_there_are_any() -> None:
+    folds = pd.DataFrame(
+        {"trial": ["a", "a", "b"], "rows": [300, 100, 50], "metric": [0.2, 0.4, None]}
+    )
+    assert cv_metrics(folds) == pytest.approx({"a": 0.25})
+    assert cv_metrics(folds.drop(columns="metric")) == {}

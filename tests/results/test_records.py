@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from evensweep.results.files import read_parquet, write_parquet
+from evensweep.results.objective import finite_or_none
 from evensweep.results.records import (
     End,
     Progress,
@@ -14,7 +16,6 @@ from evensweep.results.records import (
     Start,
     TrialRecord,
     best_trials,
-    finite_or_none,
     history_frame,
     trials_frame,
     trials_from_frame,
@@ -260,6 +261,43 @@ def test_best_trials_are_the_sound_ones_of_the_search_on_one_view() -> None:
     assert [t.id for t in best_trials(trials, "smote", 2)] == ["b", "a"]
     assert [t.id for t in best_trials(trials, "smote", 10)] == ["b", "a", "d"]
     assert best_trials(trials, "adasyn", 3) == []
+
+
+def test_best_trials_of_a_metric_are_those_it_says_whatever_their_loss() -> None:
+    figures = {"a": (0.1, 0.5), "b": (0.9, 0.7), "c": (0.2, None), "d": (0.3, 0.7)}
+    trials = [
+        TrialRecord(name, "smote", "search", 0, {}, best_val_loss=loss, mode="max", best_metric=m)
+        for name, (loss, m) in figures.items()
+    ]
+    assert [t.id for t in best_trials(trials, "smote", 4)] == ["b", "d", "a"]
+    low = [replace(t, mode="min") for t in trials]
+    assert [t.id for t in best_trials(low, "smote", 4)] == ["a", "b", "d"]
+    burst = [replace(t, status="diverged") for t in trials]
+    assert best_trials(burst, "smote", 4) == []
+
+
+def test_a_metric_comes_back_from_the_table(tmp_path: Path) -> None:
+    trials = [
+        TrialRecord(
+            "a", "smote", "search", 0, {}, mode="max", best_metric=0.5, measured=[(2, 0.5)]
+        ),
+        TrialRecord("b", "smote", "search", 0, {}, mode="max"),
+    ]
+    write_parquet(tmp_path / "trials.parquet", trials_frame(trials))
+    back = trials_from_frame(read_parquet(tmp_path / "trials.parquet"))
+    assert [(t.mode, t.best_metric) for t in back] == [("max", 0.5), ("max", None)]
+    plain = trials_from_frame(trials_frame([TrialRecord("a", "smote", "search", 0, {})]))
+    assert (plain[0].mode, plain[0].best_metric) == (None, None)
+
+
+def test_a_step_that_is_trained_again_is_measured_again() -> None:
+    record = SearchRecord(Path("none"), [TrialRecord("a", "smote", "search", 0, {}, mode="max")])
+    steps = [(2, 1, 0.1), (6, 3, 0.2), (6, 3, 0.3)]
+    for level, first, metric in steps:
+        history = [[e, 0.5, 0.5, 0.5, 0.5] for e in range(first, level + 1)]
+        record._apply(Progress("a", level, level, 1, 0.5, 0.5, 0.0, history, best_metric=metric))
+    assert record.trials["a"].measured == [(2, 0.1), (6, 0.3)]
+    assert record.trials["a"].best_metric == 0.3
 
 
 def test_views_are_in_the_order_of_the_plan() -> None:

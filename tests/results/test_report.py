@@ -3,11 +3,13 @@ import re
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+import yaml
 from example_run import (
     HOSTILE,
     TRIALS,
@@ -19,7 +21,7 @@ from example_run import (
 )
 from report_numbers import unexplained_numbers
 
-from evensweep.results.files import read_json, write_json, write_parquet
+from evensweep.results.files import read_json, read_parquet, write_json, write_parquet
 from evensweep.results.records import history_frame, trials_frame
 from evensweep.results.references import REFERENCES
 from evensweep.results.report import write_report
@@ -392,3 +394,60 @@ def test_report_needs_neither_ray_nor_tensorflow_nor_pyplot():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.strip() == "set()"
+
+
+@pytest.fixture(scope="module")
+def by_metric(tmp_path_factory):
+    """The same run, had its trials been compared by a user's metric."""
+    run = RunDirectory(tmp_path_factory.mktemp("runs") / "profit")
+    trials = [
+        replace(t, mode="max", best_metric=None if t.error else 0.7 + n / 1000)
+        for n, t in enumerate(TRIALS)
+    ]
+    write_prepared(run)
+    write_searched(run, trials)
+    write_tested(run)
+    sweep = yaml.safe_load(run.sweep.read_text())
+    sweep["search"] |= {"metric": "my_metric:profit", "mode": "max"}
+    run.sweep.write_text(yaml.safe_dump(sweep))
+    folds = read_parquet(run.cross_validation)
+    write_parquet(run.cross_validation, folds.assign(metric=0.65 + folds["fold"] / 100))
+    ensemble = read_json(run.ensemble)
+    for number, figures in enumerate(ensemble["comparison"].values()):
+        figures["metric"] = 0.66 - number / 100
+    values = {"metric": "my_metric:profit", "oof_metric": 0.66}
+    write_json(run.ensemble, ensemble | values | {"path_metric": [0.6, 0.61, 0.62, 0.69, 0.68]})
+    models = {name: {"value": 0.5, "ci95": [0.4, 0.6]} for name in MODELS}
+    models["ensemble"] = {"value": 0.64, "ci95": [0.6, 0.7]}
+    models["majority"] = {"value": None, "ci95": None}
+    write_json(run.test_metric, models)
+    summary = write_summary(run, "running")
+    write_report(run, summary, trials)
+    return run, summary, run.report.read_text(encoding="utf-8")
+
+
+def test_a_users_metric_stands_in_summary_and_report(by_metric):
+    run, summary, text = by_metric
+    assert (summary["search"]["metric"], summary["search"]["mode"]) == ("my_metric:profit", "max")
+    assert summary["views"]["smote"]["best_trial"] == "smote-001"  # by loss it is smote-000
+    assert summary["views"]["smote"]["best_metric"] == pytest.approx(0.707)
+    assert summary["views"]["smote"]["baseline_metric"] == pytest.approx(0.705)
+    assert summary["views"]["smote"]["cv_metric"] is None
+    assert summary["views"]["undersampled"]["best_trial"] == "undersampled-001"
+    assert summary["test"]["metric"] == 0.64
+    assert summary["test"]["ci95"]["metric"] == [0.6, 0.7]
+    assert summary["references"]["majority"]["metric"] is None
+    assert summary["ensemble"]["oof_metric"] == 0.66
+    scores = Page(text).scores
+    assert scores["ensemble", "metric"] == "0.6400"
+    assert scores["majority", "metric"] == "–"
+    assert "Ordered by profit" in text
+    assert "out-of-fold profit is <b>0.6600</b>, its log loss <b>" in text
+    assert unexplained_numbers(run) == set()
+
+
+def test_a_run_without_a_metric_of_its_own_shows_none(complete):
+    _, summary, text = complete
+    assert summary["search"]["metric"] == "val_loss"
+    assert "metric" not in summary["test"]
+    assert "out-of-fold log loss is <b>0.3050</b>" in text

@@ -217,3 +217,38 @@ def test_rows_that_came_split_are_told() -> None:
     warning = protocol_warning({**SUMMARY, "protocol": "presplit"})
     assert warning is not None
     assert warning.startswith("The rows were split and balanced before this run saw them.")
+
+
+def by_metric() -> dict[str, Any]:
+    summary = copy.deepcopy(SUMMARY)
+    summary["search"] = {"metric": "my_metric:profit", "mode": "max"}
+    for figures_of in summary["views"].values():
+        figures_of |= {"best_metric": 10.25, "cv_metric": None}
+    summary["ensemble"]["oof_metric"] = 0.0321
+    summary["test"]["metric"], summary["test"]["ci95"]["metric"] = 20.5, [-0.5, 20.75]
+    for number, figures_of in enumerate(summary["references"].values()):
+        figures_of |= {"metric": float(number), "metric_ci95": [0.0, 1.0]}
+    summary["references"]["majority"]["metric"] = None
+    return summary
+
+
+def test_a_users_metric_stands_in_every_table() -> None:
+    views = words(views_table(by_metric()))
+    assert "best trial: profit" in views
+    assert "10.2500" in views
+    assert "Ensemble: profit 0.0321, log loss 0.2345" in words(members_table(by_metric()))
+    scores = words(scores_table(by_metric()))
+    assert "profit" in scores
+    assert "20.5000" in scores
+    assert "-.50–20.75" in scores
+    assert "profit" not in words(scores_table(SUMMARY))
+
+
+def test_populations_that_were_ranked_by_a_metric_say_so() -> None:
+    summary = by_metric()
+    summary["ensemble"]["ranking"] = [
+        {"view": view, "oof_log_loss": 0.3, "oof_roc_auc": 0.8, "oof_metric": value}
+        for view, value in (("smote", 1.5), ("undersampled", None))
+    ]
+    note = str(ranking_note(summary))
+    assert "ranked (profit out of fold: smote 1.5000, undersampled –)" in note

@@ -147,7 +147,7 @@ class Search:
             if known.best_val_loss is not None:
                 loss = min(loss or 9.0, known.best_val_loss)
             self.record.add(Progress(name, level, level, 1, loss, 0.5, 0.0, [], ending))
-            self.schedule.report(name, loss, ending)
+            self.schedule.report(name, known.objective, ending)
         self._settle()
 
     def _settle(self) -> None:

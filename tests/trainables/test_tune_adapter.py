@@ -10,6 +10,7 @@ import pytest
 import ray
 
 from evensweep.datasets.views import Rows, View
+from evensweep.results.objective import MetricSpec
 from evensweep.trainables.tune_adapter import (
     REPORT,
     SWEEP,
@@ -78,6 +79,29 @@ def on_worker(shared: dict[int | None, SharedRows], tmp_path: Path) -> Any:
         return work(begin)
 
     return lambda work: ray.get(run.remote(work))
+
+
+def test_a_search_by_a_metric_is_told_that_of_the_best_weights(
+    shared: dict[int | None, SharedRows], table: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    settings = TrainingSettings(LEVELS, 100, tmp_path, metric=MetricSpec("brier", "min"))
+
+    @ray.remote
+    def run() -> list[tuple[float | None, np.ndarray]]:
+        found = []
+        for spec in (SPEC, FOLD):
+            trainable = SweepTrainable.__new__(SweepTrainable)
+            trainable.setup(asdict(spec), shared, settings)
+            for _ in LEVELS if spec.fold is None else [8]:
+                report = trainable.step()[REPORT]
+                found.append((report.best_metric, trainable._training.best_val_probabilities))
+        return found
+
+    *searched, (of_fold, _) = ray.get(run.remote())
+    for metric, probabilities in searched:
+        expected = np.mean((probabilities.astype(np.float64) - table["y_val"]) ** 2)
+        assert metric == pytest.approx(expected)
+    assert of_fold is None
 
 
 def without_time(reports: Sequence[Report]) -> list[Report]:
