@@ -104,7 +104,8 @@ def run(
 
     Without a sweep and without data, sweeps the embedded demonstration data.
 
-    A sweep file may name your own Keras builder and samplers as module:name: trainable, views.
+    A sweep file may name your own Keras builder, samplers, metric and searcher as module:name:
+    trainable, views, search.metric, search.searcher. docs/your-own.md shows each.
     """
     with clear_errors():
         given = _given(data, target, positive)
