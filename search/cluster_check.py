@@ -1,5 +1,7 @@
 """What a sweep needs of the nodes of a cluster, and whether they have it."""
 
+import math
+
 from ..cluster.preflight import Needs, UnfitClusterError, check_nodes
 from ..datasets.errors import InputError
 from ..datasets.table import Table
@@ -66,20 +68,27 @@ def check_cluster(config: SweepConfig, run: RunDirectory, table: Table) -> None:
 def views_bytes(config: SweepConfig, table: Table) -> int:
     """About how many bytes the search's views and its validation rows take, before they are made.
 
-    Of a view that adds rows, the rarer class grows to the size of the other.
+    Of a view that adds rows, the rarer class grows to the size of the other; one that drops rows
+    counts with all of them, unless it is known to keep as many of each class.
     """
     sample = table.features.iloc[:_SAMPLE_ROWS]
     columns = len(new_preprocessor(config).fit(sample).output_names())
+    return 4 * columns * math.ceil(_rows(config, table))
+
+
+def _rows(config: SweepConfig, table: Table) -> float:
     if table.given is not None:
-        rows = sum(len(s.train) + len(s.validation) for s in table.given.values())
-    else:
-        positive = int(table.target.sum())
-        rarer, other = sorted((positive, len(table.target) - positive))
-        rows = sum(_rows(view, rarer, other) for view in config.views)
-    return 4 * columns * rows
+        return sum(len(split.train) + len(split.validation) for split in table.given.values())
+    positive = int(table.target.sum())
+    rarer, other = sorted((positive, len(table.target) - positive))
+    sampled = sum(_rows_of_view(view, rarer, other) for view in config.views)
+    if config.protocol == "balanced_first":
+        return (1 - config.split.test) * sampled
+    train = 1 - config.split.validation - config.split.test
+    return train * sampled + config.split.validation * len(table.target)
 
 
-def _rows(view: str, rarer: int, other: int) -> int:
+def _rows_of_view(view: str, rarer: int, other: int) -> int:
     sampler = NAMED_SAMPLERS.get(view, view)
     if sampler == "RandomUnderSampler":
         return 2 * rarer
