@@ -145,6 +145,11 @@ def log_folder() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def log_name(run: str, what: str) -> str:
+    """Name of a file of ours in :func:`log_folder`."""
+    return f"evensweep-{run}-{what}"
+
+
 @contextlib.contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Sets environment variables, for Ray to read, and puts them back."""

@@ -1,7 +1,7 @@
 """The command line. Heavy libraries are imported inside the commands that need them."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
@@ -9,7 +9,24 @@ from typer.exceptions import TyperException
 from .browsing import RunDir
 from .browsing import app as browsing
 from .execution import INTERRUPTED, WRONG_INPUT, clear_errors, run_presets, run_sweep
-from .search.stage import StageName
+from .jobs import app as jobs
+from .options import (
+    Address,
+    Cpus,
+    Data,
+    MLflow,
+    Name,
+    Positive,
+    Published,
+    Settings,
+    SweepFile,
+    Target,
+    TensorBoard,
+    Trainable,
+    Until,
+    configuration,
+    data_section,
+)
 
 app = typer.Typer(
     name="evensweep",
@@ -18,46 +35,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Address = Annotated[
-    str | None,
-    typer.Option(metavar="auto|HOST:PORT", help="A Ray cluster to run on. Default: this machine."),
-]
-Cpus = Annotated[int | None, typer.Option(min=1, help="CPUs to use on this machine. Default: all.")]
-SweepFile = Annotated[
-    str | None,
-    typer.Argument(metavar="[SWEEP.yaml|PRESET]", help="A sweep file, or a preset's name."),
-]
-Data = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="PATH|VIEW=PATH",
-        help="The table: CSV or Parquet. Or views that are split already: an .npz file each.",
-    ),
-]
-Target = Annotated[str | None, typer.Option(metavar="COL", help="Target column: name or position.")]
-Positive = Annotated[
-    str | None,
-    typer.Option(metavar="LABEL", help="Label of the class to find. Default: the rarer."),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Overrides a key; may be given again."),
-]
-
-Until = Annotated[
-    StageName | None,
-    typer.Option(help="The last stage to do; resume goes on from there. Default: all of them."),
-]
-TensorBoard = Annotated[
-    bool,
-    typer.Option("--tensorboard", help="Write event files: epoch curves and hyperparameters."),
-]
-
-MLflow = Annotated[
-    str | None,
-    typer.Option(metavar="URI", help="An MLflow server that gets the run when it ends."),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -78,27 +55,18 @@ def run(
     target: Target = None,
     positive: Positive = None,
     settings: Settings = None,
-    trainable: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODULE:FUNCTION",
-            help="Your own builder of Keras models; give its space with --set or in the file.",
-        ),
-    ] = None,
-    published: Annotated[
-        bool, typer.Option("--published", help="A preset's published protocol and settings.")
-    ] = False,
+    trainable: Trainable = None,
+    published: Published = False,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where runs are kept. Default: runs.")
     ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="The run's name. Default: the sweep's, and the time.")
-    ] = None,
+    name: Name = None,
     until: Until = None,
     tensorboard: TensorBoard = False,
     mlflow: MLflow = None,
     address: Address = None,
     cpus: Cpus = None,
+    pack: Annotated[str | None, typer.Option(hidden=True)] = None,  # as evensweep submit wants it
 ) -> None:
     """Searches, cross-validates, builds the ensemble and tests it once.
 
@@ -108,8 +76,9 @@ def run(
     trainable, views, search.metric, search.searcher. docs/your-own.md shows each.
     """
     with clear_errors():
-        given = _given(data, target, positive)
-        config = _configuration(sweep, given, settings or [], out, published, trainable)
+        given = data_section(data, target, positive)
+        config = configuration(sweep, given, settings or [], out, published, trainable)
+        config = config.model_copy(update={"storage": config.storage.resolve()})
         # The table first: a mistake in it should not have to wait for Ray's import.
         from .search.intake import read_table
 
@@ -120,7 +89,7 @@ def run(
         tracking = Tracking(tensorboard, mlflow)
         tracking.check()
         with created(config, name) as directory:
-            run_sweep(directory.root, config, read, directory, until, tracking, address, cpus)
+            run_sweep(directory.root, config, read, directory, until, tracking, address, cpus, pack)
 
 
 @app.command()
@@ -144,6 +113,7 @@ def resume(
 
 
 app.add_typer(browsing)
+app.add_typer(jobs)
 
 
 @app.command()
@@ -211,8 +181,8 @@ def describe(
 ) -> None:
     """Shows what a sweep would see in a table: columns, gaps, classes, duplicates."""
     with clear_errors():
-        given = _given([str(table)], target, positive)
-        config = _configuration(None, given, settings or [], None)
+        given = data_section([str(table)], target, positive)
+        config = configuration(None, given, settings or [])
         from rich.console import Console
 
         from .results.description import description
@@ -234,7 +204,7 @@ def prepare(
 ) -> None:
     """Writes a sweep's views for other tools: an .npz file each, of six arrays."""
     with clear_errors():
-        config = _configuration(sweep, _given(data, target, positive), settings or [], None)
+        config = configuration(sweep, data_section(data, target, positive), settings or [])
         from .search.intake import read_table
 
         table = read_table(config)
@@ -297,82 +267,6 @@ def main() -> None:
     except typer.Abort:
         sys.exit(INTERRUPTED)
     sys.exit(code)
-
-
-def _given(data: list[str] | None, target: str | None, positive: str | None) -> dict[str, Any]:
-    """What the options say of the section ``data``."""
-    from .datasets.errors import InputError
-
-    options = {"target": target, "positive": positive}
-    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
-    arrays = {}
-    for source in data or []:
-        view, named, file = source.partition("=")
-        if named and file.endswith(".npz"):
-            arrays[view] = file
-        elif source.endswith(".npz"):
-            arrays[_run_name(Path(source))] = source
-        else:
-            given["path"] = source
-    if len(data or []) > 1 and (len(arrays) < len(data or []) or "path" in given):
-        raise InputError("several --data must be .npz files of different views, each VIEW=PATH.npz")
-    return given | ({"arrays": arrays} if arrays else {})
-
-
-def _configuration(
-    sweep: str | None,
-    given: dict[str, Any],
-    settings: list[str],
-    out: Path | None,
-    published: bool = False,
-    trainable: str | None = None,
-) -> Any:
-    from .datasets.errors import InputError, nearest
-    from .presets import preset_paths
-    from .search.config import SweepConfig, override, read_yaml
-
-    known = preset_paths()
-    raw: dict[str, Any] = {}
-    if published and sweep not in known:
-        raise InputError(f"--published goes with a preset: {', '.join(known)}")
-    if published:
-        from .presets.systems import published_settings
-
-        raw = published_settings(str(sweep))
-    elif sweep in known:
-        raw = read_yaml(known[sweep])
-    elif sweep is not None:
-        if not Path(sweep).exists() and Path(sweep).suffix not in {".yaml", ".yml"}:
-            hint = nearest(sweep, known) or f"; the presets are {', '.join(known)}"
-            raise InputError(f"'{sweep}' is neither a sweep file nor a preset{hint}")
-        raw = read_yaml(Path(sweep))
-    if given:
-        section = raw.get("data") or {}
-        if not isinstance(section, dict):
-            raise InputError(f"{sweep}: data holds no keys; write it as data: {{path: …}}")
-        if "arrays" in given:  # they bring their views, and their columns are ready
-            raw = {**raw, "data": given}
-            raw.pop("views", None)
-        else:
-            raw = {**raw, "data": {**section, **given}}
-        if "name" not in raw and "path" in given:
-            raw["name"] = _run_name(Path(given["path"]))
-        if "name" not in raw and "arrays" in given:
-            raw["name"] = "-".join(given["arrays"])
-    if trainable is not None:
-        # A builder's space has no defaults, so what is set of it comes before the whole.
-        of_space = [each for each in settings if each.startswith(("space=", "space."))]
-        raw = override({**raw, "trainable": trainable}, of_space)
-    config = SweepConfig.from_mapping(raw, sweep or "the command line")
-    if settings:
-        # On the whole configuration, so that one key of a default can be set alone.
-        config = SweepConfig.from_mapping(override(config.to_mapping(), settings), "--set")
-    return config.model_copy(update={"storage": (out or config.storage).resolve()})
-
-
-def _run_name(path: Path) -> str:
-    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in path.stem)
-    return kept.lstrip("._-") or "table"
 
 
 if __name__ == "__main__":

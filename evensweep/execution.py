@@ -78,11 +78,18 @@ def run_sweep(
     tracking: Any,
     address: str | None,
     cpus: int | None,
+    pack: str | None = None,
 ) -> None:
-    """Runs what is not complete of a run, in a Ray session, with a progress display."""
+    """Runs what is not complete of a run, in a Ray session, with a progress display.
+
+    Unless ``pack`` is None, the run is packed among Ray's logs at its end: its ``results``, or
+    ``all`` of it.
+    """
     from rich.console import Console
 
+    from .cluster.session import log_folder
     from .results.tables import closing
+    from .search.packing import packed_at_the_end
 
     console = Console()
     console.print(
@@ -101,7 +108,10 @@ def run_sweep(
             highlight=False,
         )
     resume = f"evensweep resume {shown}"
-    with sweeping(address, cpus, resume, shown) as session:
+    with (
+        sweeping(address, cpus, resume, shown) as session,
+        packed_at_the_end(directory, log_folder() if pack else None, whole=pack == "all"),
+    ):
         from .search.displays import display_for
         from .search.sweep import execute
 

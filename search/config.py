@@ -254,11 +254,18 @@ class SweepConfig(Section):
         code = [(self.trainable, self.family.module_folder)]
         code += [(spec.sampler, spec.module_folder) for spec in self.samplers.values()]
         code += [(self.metric.name, self.metric.module_folder)] if self.metric is not None else []
-        return {
-            reference.partition(":")[0].partition(".")[0]: folder
-            for reference, folder in code
-            if folder is not None
-        }
+        return {_top_level(reference): folder for reference, folder in code if folder is not None}
+
+    @property
+    def modules(self) -> dict[str, str]:
+        """All top-level modules of a user's code, and their folders.
+
+        Raises:
+            InputError: One is nowhere.
+        """
+        searcher, folder = self.search.searcher, self.searcher_folder
+        of_driver = {} if folder is None else {_top_level(searcher): folder}
+        return self.worker_modules | of_driver
 
     def _folder(self, role: Role, reference: str) -> str | None:
         """Where the module of a user's code is; None for what is built in."""
@@ -272,7 +279,6 @@ class SweepConfig(Section):
         Raises:
             InputError: A module that it names is nowhere.
         """
-        folders = [*self.worker_modules.values(), self.searcher_folder]
         path, arrays = self.data.path, self.data.arrays
         sources = {
             "path": path and path.resolve(),
@@ -280,7 +286,7 @@ class SweepConfig(Section):
         }
         return self.model_copy(
             update={
-                "module_folder": tuple(map(Path, dict.fromkeys(filter(None, folders)))),
+                "module_folder": tuple(map(Path, dict.fromkeys(self.modules.values()))),
                 "data": self.data.model_copy(update=sources),
             }
         )
@@ -318,6 +324,10 @@ class SweepConfig(Section):
     def to_yaml(self) -> str:
         """The configuration with every default filled in, as :meth:`from_yaml` reads it."""
         return yaml.safe_dump(self.to_mapping(), sort_keys=False)
+
+
+def _top_level(reference: str) -> str:
+    return reference.partition(":")[0].partition(".")[0]
 
 
 class _Loader(yaml.SafeLoader):

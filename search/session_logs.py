@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ..cluster.session import log_name
 from ..results.files import write_text
 from ..results.leaderboard import leaderboard_frame, leaderboard_table
 from ..results.records import SearchRecord, TrialRecord
@@ -68,7 +69,7 @@ class SessionLogs(Display):
 
     def _path(self, name: str) -> Path:
         assert self._folder is not None, "nowhere to write"
-        return self._folder / f"evensweep-{self._run.name}-{name}"
+        return self._folder / log_name(self._run.name, name)
 
     def _write(self) -> None:
         if self._folder is None or self._record is None:

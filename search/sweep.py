@@ -153,15 +153,25 @@ def create(config: SweepConfig, name: str | None = None) -> RunDirectory:
         InputError: The name is unfit, the directory exists or can't be written, or the builder's
             module is nowhere.
     """
+    name = run_name(config, name)
+    config = config.resolved()
+    run = RunDirectory.create(config.storage / name)
+    write_text(run.sweep, config.to_yaml())
+    return run
+
+
+def run_name(config: SweepConfig, name: str | None = None) -> str:
+    """The name of a new run: the given one, or the sweep's and the time.
+
+    Raises:
+        InputError: The given one is unfit.
+    """
     if name is not None and not re.fullmatch(RUN_NAME, name):
         raise InputError(
             f"{name!r} is no name for a run; use letters, digits, dots, dashes and underscores"
         )
-    config = config.resolved()
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    run = RunDirectory.create(config.storage / (name or f"{config.name}-{stamp}"))
-    write_text(run.sweep, config.to_yaml())
-    return run
+    return name or f"{config.name}-{stamp}"
 
 
 @contextmanager
