@@ -23,8 +23,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from evensweep.results.files import CACHE
 from evensweep.trainables.family import MLP, FamilySpec, load_family
-from evensweep.trainables.graph_cache import FOLDER, trace
+from evensweep.trainables.graph_cache import trace
 from evensweep.trainables.program import ResidentRows
 from evensweep.trainables.runtime import EXECUTOR, tf
 from evensweep.trainables.training import Training, TrainingData
@@ -64,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=15, help="timed epochs of each")
     arguments = parser.parse_args()
-    os.environ[FOLDER] = ""
+    os.environ[CACHE] = ""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((ROWS + VALIDATION_ROWS, FEATURES)).astype(np.float32)
     y = (X[:, 0] + rng.standard_normal(len(X)) > 0).astype(np.int32)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import InputError
+from .locations import Location, local_copy
 from .schema import Column, ColumnKind, Schema
 from .splits import Split
 from .table import Table
@@ -31,7 +32,7 @@ _LIMIT = 1e6
 """Beyond it a value can't be one of a column that was standardised."""
 
 
-def read_arrays(files: Mapping[str, Path]) -> Table:
+def read_arrays(files: Mapping[str, Path | Location]) -> Table:
     """One table of all rows of some files, with each view's split in :attr:`Table.given`.
 
     Views whose validation and test rows are equal share them.
@@ -43,7 +44,10 @@ def read_arrays(files: Mapping[str, Path]) -> Table:
         InputError: A file can't be read, an array is missing or unfit, or the views' columns
             differ.
     """
-    loaded = {view: _load(path) for view, path in files.items()}
+    loaded: dict[str, dict[str, np.ndarray]] = {}
+    for view, place in files.items():
+        with local_copy(place) as path:
+            loaded[view] = _load(path)
     first_path, first = next(iter(files.values())), next(iter(loaded.values()))
     names = _names(first)
     blocks: list[tuple[np.ndarray, np.ndarray]] = []

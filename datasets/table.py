@@ -11,6 +11,7 @@ import pandas as pd
 
 from .demo import demonstration_table
 from .errors import InputError, nearest
+from .locations import Location, local_copy
 from .reading import read_frame
 from .schema import MOST_CATEGORIES, Column, ColumnKind, Schema
 from .splits import Split
@@ -97,7 +98,7 @@ class Table:
 
 
 def load_table(
-    path: Path | None = None,
+    path: Path | Location | None = None,
     *,
     target: str | int | None = None,
     positive: str | int | float | bool | None = None,
@@ -117,7 +118,8 @@ def load_table(
         frame, name, source = demonstration_table(), DEMONSTRATION, DEMONSTRATION
         target = "purchased_again" if target is None else target
     else:
-        frame = read_frame(path, delimiter=delimiter, header=header)
+        with local_copy(path) as file:
+            frame = read_frame(file, delimiter=delimiter, header=header)
         name, source = path.stem, str(path)
     return make_table(
         frame,

@@ -1,7 +1,6 @@
 """Commands that look at runs: their trials, one trial, several runs side by side, the report."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +14,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="The folder of a run.")]
+RunDir = Annotated[
+    str, typer.Argument(metavar="RUN_DIR", help="The folder of a run, or its s3:// or gs:// URI.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 
 _TABLE_ROWS = 20
@@ -85,17 +86,19 @@ def show(
 @app.command()
 def compare(
     run_dirs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN_DIR...", help="Folders of runs; the first is compared with."),
+        list[str],
+        typer.Argument(
+            metavar="RUN_DIR...", help="Folders or URIs of runs; the first is compared with."
+        ),
     ],
     as_json: Json = False,
 ) -> None:
     """Shows runs side by side: figures, settings that differ, and differences with intervals."""
     with clear_errors():
         from .results.comparison import comparison_table, compute_comparison
-        from .results.run_directory import RunDirectory
+        from .results.copies import open_run
 
-        content = compute_comparison([RunDirectory.open(root) for root in run_dirs])
+        content = compute_comparison([open_run(root) for root in run_dirs])
         _print_as(content, comparison_table, as_json)
 
 
@@ -103,6 +106,7 @@ def compare(
 def report(run_dir: RunDir) -> None:
     """Writes a run's report.html and plots again, from its files; also while it runs."""
     with clear_errors():
+        from .results.copies import publish
         from .results.report import write_report
         from .results.summary import compute_summary
         from .search.run import Run
@@ -111,7 +115,8 @@ def report(run_dir: RunDir) -> None:
         directory = opened.directory
         summary = compute_summary(directory, opened.summary["status"])
         write_report(directory, summary, opened.trials)
-        typer.echo(directory.report)
+        publish(directory, directory.plots, directory.report)
+        typer.echo(directory.location / directory.report.name)
 
 
 def _print(page: "RenderableType") -> None:

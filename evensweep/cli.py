@@ -37,6 +37,13 @@ app = typer.Typer(
 )
 
 
+def _on_disk(path: Path) -> Path:
+    """Refuses a URI, which would become a folder of that name."""
+    if path.parts and path.parts[0].endswith(":"):
+        raise typer.BadParameter("a folder of this machine is needed, and no URI")
+    return path
+
+
 @app.callback(invoke_without_command=True)
 def _root(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
@@ -58,7 +65,10 @@ def run(
     trainable: Trainable = None,
     published: Published = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where runs are kept. Default: runs.")
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Where runs are kept, also s3:// or gs://. Default: runs."
+        ),
     ] = None,
     name: Name = None,
     until: Until = None,
@@ -89,7 +99,9 @@ def run(
         tracking = Tracking(tensorboard, mlflow)
         tracking.check()
         with created(config, name) as directory:
-            run_sweep(directory.root, config, read, directory, until, tracking, address, cpus, pack)
+            run_sweep(
+                directory.location, config, read, directory, until, tracking, address, cpus, pack
+            )
 
 
 @app.command()
@@ -103,13 +115,15 @@ def resume(
 ) -> None:
     """Continues a run from its first stage that is not complete."""
     with clear_errors():
+        from .datasets.locations import parse_location
         from .search.sweep import reopen
         from .search.tracking import Tracking
 
         tracking = Tracking(tensorboard, mlflow)
         tracking.check()
-        directory, config, table = reopen(run_dir)
-        run_sweep(run_dir, config, table, directory, until, tracking, address, cpus)
+        shown = parse_location(run_dir)
+        directory, config, table = reopen(shown)
+        run_sweep(shown, config, table, directory, until, tracking, address, cpus)
 
 
 app.add_typer(browsing)
@@ -119,11 +133,12 @@ app.add_typer(jobs)
 @app.command()
 def predict(
     run_dir: Annotated[
-        Path, typer.Argument(metavar="RUN_DIR", help="The run's folder, or a copy of its model/.")
+        str,
+        typer.Argument(metavar="RUN_DIR", help="The run's folder or URI, or a copy of its model/."),
     ],
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV or Parquet to score.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="CSV or Parquet to score.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="CSV or Parquet to write.")
+        str, typer.Option("--output", "-o", metavar="FILE", help="CSV or Parquet to write.")
     ],
     delimiter: Annotated[
         str | None, typer.Option(help="Between the cells of a CSV line. Default: the run's.")
@@ -140,29 +155,34 @@ def predict(
         from rich.console import Console
         from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
+        from .datasets.locations import local_copy, local_output, parse_location
         from .datasets.reading import check_file
         from .search.prediction import score_file
         from .search.run import open_model
 
-        check_file(table)  # before the model takes its seconds
-        model, settings = open_model(run_dir)
-        with Progress(
-            SpinnerColumn(),
-            "{task.completed:,} rows scored",
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        ) as progress:
-            task = progress.add_task("rows", total=None)
-            rows = score_file(
-                model,
-                table,
-                output,
-                delimiter=delimiter or settings["delimiter"],
-                header=settings["header"],
-                contacts=contacts,
-                on_rows=lambda n: progress.advance(task, n),
-            )
+        with (
+            local_copy(parse_location(table)) as source,
+            local_output(parse_location(output)) as target,
+        ):
+            check_file(source)  # before the model takes its seconds
+            model, settings = open_model(run_dir)
+            with Progress(
+                SpinnerColumn(),
+                "{task.completed:,} rows scored",
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            ) as progress:
+                task = progress.add_task("rows", total=None)
+                rows = score_file(
+                    model,
+                    source,
+                    target,
+                    delimiter=delimiter or settings["delimiter"],
+                    header=settings["header"],
+                    contacts=contacts,
+                    on_rows=lambda n: progress.advance(task, n),
+                )
         typer.echo(f"{rows:,} rows scored: {output}")
         if settings["balanced_table"]:
             typer.echo(
@@ -174,14 +194,14 @@ def predict(
 
 @app.command()
 def describe(
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV or Parquet.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="CSV or Parquet.")],
     target: Target = None,
     positive: Positive = None,
     settings: Settings = None,
 ) -> None:
     """Shows what a sweep would see in a table: columns, gaps, classes, duplicates."""
     with clear_errors():
-        given = data_section([str(table)], target, positive)
+        given = data_section([table], target, positive)
         config = configuration(None, given, settings or [])
         from rich.console import Console
 
@@ -194,7 +214,8 @@ def describe(
 @app.command()
 def prepare(
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Where the files go.")
+        Path,
+        typer.Option("--output", "-o", metavar="DIR", help="Where they go.", callback=_on_disk),
     ],
     sweep: SweepFile = None,
     data: Data = None,
@@ -230,7 +251,12 @@ def reproduce(
         typer.Argument(metavar="[PRESET]...", help="Which to repeat. Default: all of them."),
     ] = None,
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where the runs are kept, to go on with them.")
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="Where the runs are kept, to go on with them.",
+            callback=_on_disk,
+        ),
     ] = Path("reproduction"),
     address: Address = None,
     cpus: Cpus = None,

@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from .datasets.locations import Location
 from .search.stage import StageName
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
@@ -24,16 +25,19 @@ _STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.ESTALE, errno.EIO}
 def clear_errors() -> Iterator[None]:
     """Turns wrong input into one sentence and exit code 2."""
     from .datasets.errors import InputError
+    from .results.run_directory import RunDirectory
 
     try:
         yield
     except InputError as error:
-        typer.echo(f"evensweep: {error}", err=True)
+        typer.echo(f"evensweep: {RunDirectory.with_locations(str(error))}", err=True)
         raise typer.Exit(WRONG_INPUT) from None
 
 
 @contextmanager
-def sweeping(address: str | None, cpus: int | None, go_on: str, shown: Path) -> Iterator[Any]:
+def sweeping(
+    address: str | None, cpus: int | None, go_on: str, shown: Path | Location
+) -> Iterator[Any]:
     """A Ray session; what interrupts or ends it is told in a sentence, with the way to go on.
 
     Args:
@@ -70,7 +74,7 @@ def sweeping(address: str | None, cpus: int | None, go_on: str, shown: Path) -> 
 
 
 def run_sweep(
-    shown: Path,
+    shown: Path | Location,
     config: Any,
     table: Any,
     directory: Any,
@@ -107,7 +111,7 @@ def run_sweep(
             style="yellow",
             highlight=False,
         )
-    resume = f"evensweep resume {shown}"
+    resume = f"evensweep resume {shlex.quote(str(shown))}"
     with (
         sweeping(address, cpus, resume, shown) as session,
         packed_at_the_end(directory, log_folder() if pack else None, whole=pack == "all"),

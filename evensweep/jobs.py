@@ -110,6 +110,7 @@ def submit(
         given = data_section(data, target, positive)
         config = configuration(sweep, given, settings or [], None, published, trainable)
         from .cluster.jobs import UPLOAD_LIMIT
+        from .datasets.locations import Location
         from .search.intake import read_table
         from .search.sweep import run_name
         from .submission import Shipment, describe, entry_point, fill
@@ -132,9 +133,11 @@ def submit(
             _echo_pairs(_commands(job, address))
             return
         ended = _follow(jobs, job, address)
-        root = _results(jobs, ended, output)
+        in_bucket = isinstance(config.storage, Location)
+        root = config.storage / job if in_bucket else _results(jobs, ended, output)
         if root is not None:
-            typer.echo(f"the run: {root}; look at it with: evensweep leaderboard {root}")
+            shown = shlex.quote(str(root))
+            typer.echo(f"the run: {root}; look at it with: evensweep leaderboard {shown}")
         _exit_if_failed(ended)
 
 
@@ -200,6 +203,11 @@ def fetch(
             raise InputError(
                 f"job {job} is {known.status} and packs its run when it ends; wait for it with "
                 f"{_commands(job, address)['follow']}"
+            )
+        if "://" in (storage := known.metadata.get("storage", "")):
+            raise InputError(
+                f"the run of job {job} is in the bucket, {storage}, where every command reads it; "
+                "it needs no fetching"
             )
         root = _results(jobs, known, output, although_here=True)
         if root is None:

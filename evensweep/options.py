@@ -1,11 +1,14 @@
 """Options that commands share, and the configuration that they and a sweep file make."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .search.stage import StageName
+
+if TYPE_CHECKING:
+    from .datasets.locations import Location
 
 Address = Annotated[
     str | None,
@@ -20,7 +23,8 @@ Data = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATH|VIEW=PATH",
-        help="The table: CSV or Parquet. Or views that are split already: an .npz file each.",
+        help="The table: CSV or Parquet. Or views that are split already: an .npz file each. "
+        "A path, or a s3:// or gs:// URI.",
     ),
 ]
 Target = Annotated[str | None, typer.Option(metavar="COL", help="Target column: name or position.")]
@@ -64,16 +68,18 @@ def data_section(
 ) -> dict[str, Any]:
     """What the options say of the section ``data``."""
     from .datasets.errors import InputError
+    from .datasets.locations import parse_location
 
     options = {"target": target, "positive": positive}
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     arrays = {}
     for source in data or []:
-        view, named, file = source.partition("=")
-        if named and file.endswith(".npz"):
-            arrays[view] = file
-        elif source.endswith(".npz"):
-            arrays[name_after(Path(source))] = source
+        view, equals, file = source.partition("=")
+        if not equals or "://" in view:  # one in a URI's query names no view
+            view, file = "", source
+        place = parse_location(file)
+        if place.suffix == ".npz":
+            arrays[view or name_after(place)] = file
         else:
             given["path"] = source
     if len(data or []) > 1 and (len(arrays) < len(data or []) or "path" in given):
@@ -85,7 +91,7 @@ def configuration(
     sweep: str | None,
     given: dict[str, Any],
     settings: list[str],
-    out: Path | None = None,
+    out: str | None = None,
     published: bool = False,
     trainable: str | None = None,
 ) -> Any:
@@ -103,6 +109,7 @@ def configuration(
         InputError: One of them is unfit.
     """
     from .datasets.errors import InputError, nearest
+    from .datasets.locations import parse_location
     from .presets import preset_paths
     from .search.config import SweepConfig, override, read_yaml
 
@@ -117,10 +124,11 @@ def configuration(
     elif sweep in known:
         raw = read_yaml(known[sweep])
     elif sweep is not None:
-        if not Path(sweep).exists() and Path(sweep).suffix not in {".yaml", ".yml"}:
+        place = parse_location(sweep)
+        if place.suffix not in {".yaml", ".yml"} and not place.exists():
             hint = nearest(sweep, known) or f"; the presets are {', '.join(known)}"
             raise InputError(f"'{sweep}' is neither a sweep file nor a preset{hint}")
-        raw = read_yaml(Path(sweep))
+        raw = read_yaml(place)
     if given:
         section = raw.get("data") or {}
         if not isinstance(section, dict):
@@ -131,7 +139,7 @@ def configuration(
         else:
             raw = {**raw, "data": {**section, **given}}
         if "name" not in raw and "path" in given:
-            raw["name"] = name_after(Path(given["path"]))
+            raw["name"] = name_after(parse_location(given["path"]))
         if "name" not in raw and "arrays" in given:
             raw["name"] = "-".join(given["arrays"])
     if trainable is not None:
@@ -142,10 +150,10 @@ def configuration(
     if settings:
         # On the whole configuration, so that one key of a default can be set alone.
         config = SweepConfig.from_mapping(override(config.to_mapping(), settings), "--set")
-    return config.model_copy(update={"storage": out}) if out else config
+    return config.model_copy(update={"storage": parse_location(out)}) if out else config
 
 
-def name_after(path: Path) -> str:
+def name_after(path: "Path | Location") -> str:
     """A run's name after a file's."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in path.stem)
     return kept.lstrip("._-") or "table"

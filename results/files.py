@@ -11,11 +11,27 @@ from typing import Any
 import pandas as pd
 
 from ..datasets.errors import InputError
+from ..datasets.locations import Location
+
+CACHE = "EVENSWEEP_CACHE"
+"""Environment variable that names another folder than the user's cache; empty keeps nothing."""
 
 try:
     import fcntl
 except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
+
+
+def cache_folder() -> Path | None:
+    """Where this user keeps what can be made again; None if that is nowhere."""
+    folder = os.environ.get(CACHE)
+    if folder == "":
+        return None
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home
+        return None
+    return Path(folder or cache / "evensweep")
 
 
 @contextmanager
@@ -50,6 +66,26 @@ def exclusive(path: Path) -> Iterator[None]:
         if fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+
+
+def write_bytes(path: Path | Location, content: Any) -> None:
+    """Writes a file atomically, wherever it is.
+
+    Args:
+        path: The file.
+        content: Bytes, or a buffer of them.
+    """
+    if isinstance(path, Location):
+        path.write_bytes(content)
+        return
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def read_tree(folder: Path) -> dict[str, bytes]:
+    """The contents of all files in a folder and its folders, by their places in it."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def write_text(path: Path, text: str) -> None:

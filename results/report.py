@@ -75,7 +75,7 @@ def render(
     recorded = read_json(run.environment)
     sweep = run.sweep.read_text(encoding="utf-8")
     settings = yaml.safe_load(sweep)
-    shown = shlex.quote(str(run.root))
+    shown = shlex.quote(str(run.location))
     context: dict[str, Any] = {
         "run": run.name,
         "summary": summary,
@@ -86,7 +86,7 @@ def render(
         "predict": f"evensweep predict {shown} TABLE -o scores.csv",
         "resume": f"evensweep resume {shown}",
         "refresh": f"evensweep report {shown}",
-        "repeat": f"evensweep run {shlex.quote(str(run.sweep))}",
+        "repeat": f"evensweep run {shlex.quote(str(run.location / run.sweep.name))}",
         "model_titles": {"ensemble": "ensemble", **REFERENCE_TITLES},
         "stage_titles": STAGE_TITLES,
         "status_titles": STATUS_TITLES,

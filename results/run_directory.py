@@ -1,19 +1,33 @@
 """The layout of a run directory: this class owns every path and file name in it."""
 
+import re
+import weakref
 from pathlib import Path
+from typing import ClassVar
 
 from ..datasets.errors import InputError
+from ..datasets.locations import Location
+
+STATES = "tune/states"
+"""Folder of the trials' states in a run."""
 
 
 class RunDirectory:
     """Paths of one run; see the README for what each file holds.
 
     Args:
-        root: ``<storage>/<run>``; need not exist yet.
+        root: ``<storage>/<run>``, or a copy of it on this machine; need not exist yet.
+        location: Where the run is kept, if ``root`` is a copy. The trials' states are there alone,
+            since all nodes of a cluster read and write them.
     """
 
-    def __init__(self, root: Path) -> None:
+    _copies: ClassVar[weakref.WeakSet["RunDirectory"]] = weakref.WeakSet()
+
+    def __init__(self, root: Path, location: Location | None = None) -> None:
+        if location is not None:
+            self._copies.add(self)
         self.root = root
+        self.location: Path | Location = location or root
         self.sweep = root / "sweep.yaml"
         self.environment = root / "environment.json"
         self.dataset = root / "dataset.json"
@@ -34,7 +48,7 @@ class RunDirectory:
         self.plots = root / "plots"
         self.tune = root / "tune"
         self.search_records = self.tune / "records.jsonl"
-        self.states = self.tune / "states"
+        self.states = self.location / STATES
         self.tensorboard = root / "tensorboard"
         self.log = root / "run.log"
         self.lock = root / ".lock"
@@ -42,7 +56,7 @@ class RunDirectory:
     @property
     def name(self) -> str:
         """The run's name, which is the folder's."""
-        return self.root.name
+        return self.location.name
 
     def fold(self, trial: str, fold: int) -> Path:
         """The arrays of one fold model of a configuration."""
@@ -51,6 +65,22 @@ class RunDirectory:
     def preprocessor(self, fold: int) -> Path:
         """The preprocessing fitted in a fold."""
         return self.folds / f"preprocessing-{fold:02d}.skops"
+
+    def delete(self, path: Path) -> None:
+        """Deletes a file of the run, if it is there, from a copy and from where the run is kept."""
+        path.unlink(missing_ok=True)
+        if isinstance(self.location, Location):
+            (self.location / path.relative_to(self.root)).delete()
+
+    @classmethod
+    def with_locations(cls, text: str) -> str:
+        """A text about runs' files, which names those of copies where the runs are kept."""
+        for run in cls._copies:
+            text = re.sub(rf"{re.escape(str(run.root))}/?([\w./-]*)", run._located, text)
+        return text
+
+    def _located(self, place: re.Match[str]) -> str:
+        return str(self.location / place[1])
 
     @classmethod
     def open(cls, root: Path) -> "RunDirectory":

@@ -1,6 +1,7 @@
 """Tables for the terminal, computed from ``summary.json``."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ..datasets.locations import Location
 from .objective import metric_title
 from .references import REFERENCES
 
@@ -43,12 +45,12 @@ class Verdict:
     words: str
 
 
-def closing(summary: dict[str, Any], root: Path) -> RenderableType:
+def closing(summary: dict[str, Any], root: Path | Location) -> RenderableType:
     """What a finished run says: its tables, the answer in words, and where the results are."""
     where = Text.assemble(
         ("Results: ", "bold"),
         f"{root}\n  report:        {root / 'report.html'}\n",
-        f"  score a table: evensweep predict {root} TABLE -o scores.csv",
+        f"  score a table: evensweep predict {shlex.quote(str(root))} TABLE -o scores.csv",
         overflow="fold",
     )
     tables = [views_table(summary), members_table(summary)]

@@ -42,7 +42,7 @@ def compute_trial(run: RunDirectory, trials: Sequence[TrialRecord], name: str) -
     """
     by_id = {trial.id: trial for trial in trials}
     if name not in by_id:
-        hint = nearest(name, by_id) or f"; see evensweep leaderboard {run.root}"
+        hint = nearest(name, by_id) or f"; see evensweep leaderboard {run.location}"
         raise InputError(f"the run {run.name} has no trial '{name}'{hint}")
     trial = by_id[name]
     content = asdict(trial)

@@ -4,6 +4,7 @@ import math
 
 from ..cluster.preflight import Needs, UnfitClusterError, check_nodes
 from ..datasets.errors import InputError
+from ..datasets.locations import Location
 from ..datasets.table import Table
 from ..datasets.views import NAMED_SAMPLERS, SAMPLERS, UNSAMPLED
 from ..results.run_directory import RunDirectory
@@ -46,7 +47,7 @@ def check_cluster(config: SweepConfig, run: RunDirectory, table: Table) -> None:
         InputError: Nodes can't; the message names them.
         OSError: The driver itself can't write to the run's folder.
     """
-    resources, modules = config.resources, config.worker_modules
+    resources, modules, storage = config.resources, config.worker_modules, run.location
     code = {PACKAGE: (PACKAGE, *(f"{PACKAGE}.{part}" for part in PARTS))}
     code |= {f"module '{module}'": (module,) for module in modules}
     needs = Needs(
@@ -55,7 +56,7 @@ def check_cluster(config: SweepConfig, run: RunDirectory, table: Table) -> None:
         minor=_MINOR,
         code=code,
         module_folders=tuple(dict.fromkeys(modules.values())),
-        storage=str(run.root),
+        storage=storage.uri if isinstance(storage, Location) else str(storage),
         worker_memory=_WORKER_BYTES,
         shared_rows=views_bytes(config, table),
     )

@@ -21,7 +21,9 @@ from pydantic import (
 from yaml.constructor import ConstructorError
 
 from ..datasets.errors import InputError, nearest
+from ..datasets.locations import Location, parse_location
 from ..datasets.samplers import SAMPLER, SamplerSpec
+from ..datasets.stores import LocationError
 from ..datasets.user_code import Role, find_module, names_code, split_reference
 from ..results.objective import METRIC, MetricSpec
 from ..trainables.builder import BUILDER, is_builder
@@ -34,6 +36,7 @@ from .sections import (
     DataConfig,
     DecisionConfig,
     EnsembleConfig,
+    Place,
     PreprocessingConfig,
     ResourcesConfig,
     SearchConfig,
@@ -107,8 +110,8 @@ class SweepConfig(Section):
     ensemble: EnsembleConfig = EnsembleConfig()
     decision: DecisionConfig = DecisionConfig()
     resources: ResourcesConfig = ResourcesConfig()
-    storage: Path = Path("runs")
-    """The folder that holds the runs."""
+    storage: Place = Path("runs")
+    """The folder that holds the runs: a path, or a URI such as s3://bucket/runs."""
     seed: int = Field(default=0, ge=0)
     """Of everything that is drawn."""
 
@@ -308,7 +311,7 @@ class SweepConfig(Section):
             raise InputError(f"{source}: {first_problem(error, cls, raw)}") from error
 
     @classmethod
-    def from_yaml(cls, path: Path) -> SweepConfig:
+    def from_yaml(cls, path: Path | Location) -> SweepConfig:
         """Reads and validates a sweep file; relative paths of inputs are taken from its folder.
 
         Raises:
@@ -346,7 +349,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path | Location) -> dict[str, Any]:
     """The raw mapping of a sweep file; relative paths of inputs are taken from the file's folder.
 
     These are those of ``data``, and ``module_folder``, which is that folder where it is not given.
@@ -357,19 +360,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     raw = read_mapping(path)
     data = raw.get("data")
     if isinstance(data, dict) and isinstance(data.get("path"), str):
-        data["path"] = str(path.parent / data["path"])
+        data["path"] = _beside(path, data["path"])
     if isinstance(data, dict) and isinstance(data.get("arrays"), dict):
-        data["arrays"] = {
-            view: str(path.parent / str(file)) for view, file in data["arrays"].items()
-        }
+        data["arrays"] = {view: _beside(path, str(file)) for view, file in data["arrays"].items()}
     given = raw.get("module_folder")
     folders = _as_list("." if given is None else given)
     if isinstance(folders, list | tuple):  # anything else is told when it is validated
-        raw["module_folder"] = [str(path.parent.resolve() / str(folder)) for folder in folders]
+        whole = path.parent.resolve() / path.name
+        raw["module_folder"] = [_beside(whole, str(folder)) for folder in folders]
     return raw
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path | Location) -> dict[str, Any]:
     """The mapping of a YAML file.
 
     Raises:
@@ -377,6 +379,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except LocationError:
+        raise
     except OSError as error:
         raise InputError(f"{path} can't be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
@@ -390,6 +394,14 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise InputError(f"{path} holds no keys; a sweep file is a mapping such as 'seed: 1'")
     return raw
+
+
+def _beside(path: Path | Location, given: str) -> str:
+    """What a sweep file calls a place: from its own folder on, unless that says all."""
+    place = parse_location(given)
+    if isinstance(place, Location) or place.is_absolute():
+        return str(place)
+    return str(path.parent / place)
 
 
 def override(raw: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:

@@ -85,7 +85,8 @@ class EvenSweepClassifier(ClassifierMixin, BaseEstimator):
         random_state: The same int gives the same splits, views, configurations and initial
             weights. With more than one CPU, ``asha`` and ``tpe`` also depend on which trial is done
             first; with ``hyperband`` or ``fifo`` and ``random`` the predictions are the same, too.
-        storage: Folder in which every fit keeps its run, whole with its report; None keeps none.
+        storage: Folder in which every fit keeps its run, whole with its report, a path or a URI;
+            None keeps none.
             On a cluster it must be one that all nodes see.
         name: Runs are called after it and the time.
         address: Of a Ray cluster; None starts Ray on this machine, if no session is open.
@@ -189,11 +190,12 @@ class EvenSweepClassifier(ClassifierMixin, BaseEstimator):
                 # Nobody sees the report of a run that isn't kept.
                 until=StageName.TEST if self.storage is None else None,
             )
-            self._model = PackedModel(run.directory.model, config.family)
+            folder_of_model = run.model_folder()
+            self._model = PackedModel(folder_of_model, config.family)
             self.summary_ = run.summary
             self.leaderboard_ = run.leaderboard()
             self.run_ = None if self.storage is None else run
-            threshold = read_json(run.directory.model / MANIFEST)["threshold"]
+            threshold = read_json(folder_of_model / MANIFEST)["threshold"]
         is_number = isinstance(self.decision, Real)
         self.threshold_ = float(self.decision) if is_number else threshold  # type: ignore[arg-type]
         self.classes_ = np.unique(labels)

@@ -9,7 +9,7 @@ from typing import Any
 from ..cluster.session import Session
 from ..results.objective import finite_or_none
 from ..results.records import End, Progress, SearchRecord, Start
-from ..results.run_directory import RunDirectory
+from ..results.run_directory import STATES, RunDirectory
 from ..trainables.builder import is_builder
 from ..trainables.probe import probe_builder
 from ..trainables.tune_adapter import (
@@ -149,7 +149,7 @@ class _SearchSource:
         )
 
     def on_report(self, trial: str, report: Report) -> bool:
-        state = state_file(self._run.states, trial).relative_to(self._run.root)
+        state = state_file(self._run.states, trial, self._record.trials[trial].config)
         self._record.add(
             Progress(
                 trial=trial,
@@ -161,7 +161,7 @@ class _SearchSource:
                 seconds=self._record.trials[trial].seconds + report.seconds,
                 history=[[epoch, *map(finite_or_none, row)] for epoch, *row in report.history],
                 ending=report.ending,
-                checkpoint=str(state),
+                checkpoint=f"{STATES}/{state.name}",
                 at=round(time.monotonic() - self._began, 3),
                 best_metric=report.best_metric,
             )
@@ -179,7 +179,7 @@ class _SearchSource:
         kind, _, reason = error.partition(": ")
         if kind.endswith(StorageError.__name__):
             # All trials would fail one after another, and stay failed when there is room again.
-            raise SweepError(f"{reason}; make room or bring the storage back")
+            raise SweepError(reason)
         self._record.add(End(trial, "failed", error=error))
         self._schedule.fail(trial)
         self._settle()

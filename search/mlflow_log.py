@@ -89,8 +89,8 @@ def _log(client: Any, run: RunDirectory, uri: str) -> str:
     settings = settings_of(run)
     summary = read_json(run.summary)
     experiment = _experiment(client, str(settings["name"]), uri)
-    replaced = list(client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.root}'"))
-    tags = {RUN_TAG: str(run.root), "evensweep.status": summary["status"]}
+    replaced = list(client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.location}'"))
+    tags = {RUN_TAG: str(run.location), "evensweep.status": summary["status"]}
     if "dataset" in summary:
         tags["evensweep.fingerprint"] = summary["dataset"]["fingerprint"]
     if "test" in summary:

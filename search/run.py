@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ..datasets.errors import InputError
+from ..datasets.locations import Location, local_copy, parse_location
+from ..results.copies import fetch, open_run
 from ..results.files import read_json, read_parquet
 from ..results.leaderboard import cv_losses, cv_metrics, leaderboard_frame
 from ..results.records import SearchRecord, TrialRecord, trials_from_frame
@@ -19,25 +23,29 @@ from .plan import plan_trials
 if TYPE_CHECKING:
     from ..trainables.exported import RankingModel
 
+_MODEL = re.compile(r"model/.*")
+_PREDICTS = re.compile(rf"sweep\.yaml|{_MODEL.pattern}")
+
 
 @dataclass(frozen=True)
 class Run:
     """A run's results.
 
     Attributes:
-        directory: Where they are; every file's path is an attribute of it, such as ``report``.
+        directory: Where they are; every file's path is an attribute of it, such as ``report``. Of a
+            run in object storage, a copy of some of them.
     """
 
     directory: RunDirectory
 
     @classmethod
-    def load(cls, root: Path | str) -> Run:
-        """Opens a run directory.
+    def load(cls, root: Path | Location | str) -> Run:
+        """Opens a run directory, by its path or its URI.
 
         Raises:
             InputError: There is no run at ``root``.
         """
-        return cls(RunDirectory.open(Path(root)))
+        return cls(open_run(root))
 
     @cached_property
     def config(self) -> SweepConfig:
@@ -62,7 +70,11 @@ class Run:
         return list(SearchRecord.read(self.directory.search_records, plan).trials.values())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Run, (self.directory,)  # not what has been read, such as the networks
+        # Not what has been read, such as the networks, nor a copy that goes with this process.
+        location = self.directory.location
+        return (
+            (Run.load, (location,)) if isinstance(location, Location) else (Run, (self.directory,))
+        )
 
     def leaderboard(self) -> pd.DataFrame:
         """The trials, best first and failed ones last; also while the search runs.
@@ -90,14 +102,30 @@ class Run:
         """
         from ..trainables.exported import load_model
 
-        return load_model(self.directory.model, lambda: self.config.family)
+        return load_model(self.model_folder(), lambda: self.config.family)
+
+    def model_folder(self) -> Path:
+        """The exported model's folder on this machine.
+
+        Raises:
+            InputError: The run has no model yet.
+        """
+        from ..trainables.exported import MANIFEST
+
+        if not self.directory.model.exists():
+            fetch(self.directory, _MODEL)
+        if not (self.directory.model / MANIFEST).exists():
+            raise InputError(
+                f"{self.directory.location} has no exported model yet; resume the run first"
+            )
+        return self.directory.model
 
 
-def load_run(root: Path | str) -> Run:
+def load_run(root: Path | Location | str) -> Run:
     """Opens a run directory, on any later day; the same as :meth:`Run.load`.
 
     Args:
-        root: The run directory.
+        root: The run directory, by its path or its URI.
 
     Raises:
         InputError: There is no run at ``root``.
@@ -105,23 +133,24 @@ def load_run(root: Path | str) -> Run:
     return Run.load(root)
 
 
-def open_model(folder: Path) -> tuple[RankingModel, dict[str, Any]]:
+def open_model(place: Path | Location | str) -> tuple[RankingModel, dict[str, Any]]:
     """A run's exported model, and its ``delimiter``, ``header`` and ``balanced_table``.
 
     Args:
-        folder: The run directory, or the folder ``model/`` of one, wherever it is.
+        place: The run directory, or the folder ``model/`` of one, wherever it is.
 
     Raises:
         InputError: There is neither.
     """
     from ..trainables.exported import MANIFEST, RankingModel
 
-    if (folder / MANIFEST).is_file():
-        model = RankingModel.load(folder)
+    folder = parse_location(place)
+    if (folder / MANIFEST).exists():
+        with local_copy(folder) as copy:
+            model, manifest = RankingModel.load(copy), read_json(copy / MANIFEST)
     else:
-        run = Run.load(folder)
-        folder, model = run.directory.model, run.model
-    manifest = read_json(folder / MANIFEST)
+        run = Run(open_run(folder, _PREDICTS))
+        model, manifest = run.model, read_json(run.directory.model / MANIFEST)
     # Older models don't say how their table was read, nor whether it was balanced first.
     known = {"balanced_table": manifest.get("balanced_table", False), **manifest.get("table", {})}
     return model, {"delimiter": ",", "header": None, **known}

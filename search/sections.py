@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StrictInt,
+    field_validator,
+    model_validator,
+)
 
 from ..datasets.errors import nearest
+from ..datasets.locations import Location, parse_location
 from ..datasets.user_code import names_code, split_reference
 from ..results.objective import BUILT_IN, METRIC, VAL_LOSS, Mode
 from .rungs import bracket_sizes, hyperband_levels, rung_levels
@@ -23,17 +33,26 @@ SEARCHERS = ("random", "tpe")
 class Section(BaseModel):
     """Refuses keys it doesn't know, and NaN and infinity; a key's meaning stands below it."""
 
+    # What was given is in no error's text, since it may hold credentials.
     model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
     )
+
+
+Place = Annotated[Path | Location, PlainValidator(parse_location), PlainSerializer(str)]
+"""A path or a URI."""
 
 
 class DataConfig(Section):
     """Where the table is, and what its columns mean."""
 
-    path: Path | None = None
-    """The table, CSV or Parquet; null sweeps the embedded demonstration data."""
-    arrays: dict[str, Path] | None = Field(default=None, min_length=1)
+    path: Place | None = None
+    """The table, CSV or Parquet, a path or a URI; null sweeps the embedded demonstration data."""
+    arrays: dict[str, Place] | None = Field(default=None, min_length=1)
     """Instead of a table: an `.npz` file of six arrays for every view, by the view's name."""
     target: str | StrictInt | None = None
     """The column to predict: name or position; null takes the last, if it has two values."""

@@ -27,8 +27,8 @@ from ..results.records import (
 from ..results.references import REFERENCES
 from ..results.run_directory import RunDirectory
 from ..results.summary import write_summary
-from ..trainables.exported import score_exported
-from ..trainables.tune_adapter import SharedRows
+from ..trainables.exported import MANIFEST, PackedModel, score_exported
+from ..trainables.tune_adapter import SharedRows, saved_probabilities
 from .config import SweepConfig
 from .cross_validation import (
     Workers,
@@ -100,7 +100,7 @@ class Stages:
                 self._cross_validate,
             ),
             Stage(StageName.ENSEMBLE, "selecting the ensemble", run.ensemble, self._select),
-            Stage(StageName.EXPORT, "exporting the model", run.model, self._export),
+            Stage(StageName.EXPORT, "exporting the model", run.model / MANIFEST, self._export),
             *([test] if self.config.split.test else []),
             Stage(StageName.REPORT, "writing the report", run.report, self._report),
         ]
@@ -248,9 +248,10 @@ class Stages:
                 best = best_trials(trials, view, self.config.cross_validation.top_k)
                 for trial in best:
                     if trial.checkpoint is not None:
-                        path = self.run.root / trial.checkpoint
-                        with np.load(path, allow_pickle=False) as arrays:
-                            columns[trial.id] = arrays["best_val_probabilities"].astype(np.float64)
+                        state = self.run.location / trial.checkpoint
+                        probabilities = saved_probabilities(state, trial.best_epoch)
+                        if probabilities is not None:
+                            columns[trial.id] = probabilities
                 available = [columns[trial.id] for trial in best if trial.id in columns]
                 if available:
                     columns[f"average.{view}"] = np.mean(available, axis=0)
@@ -339,11 +340,8 @@ class Stages:
         population = self._chosen
         rows = population.split.test
         features = population.table.features.iloc[rows]
-        scoring = Call(
-            "test the exported model",
-            score_exported,
-            (self.run.model, features, self.config.family),
-        )
+        model = PackedModel(self.run.model, self.config.family)
+        scoring = Call("test the exported model", score_exported, (model, features))
         references = reference_calls(self.config, population, [population.whole])
         columns = self._rows(population, rows)
         names = ["ensemble", *REFERENCES]
@@ -352,7 +350,7 @@ class Stages:
             write_parquet(self.run.holdout_predictions, self._holdout_frame())
         measure_test(self.config, self.run, columns)
         # One that was asked for during the run is not the one that ends it.
-        self.run.report.unlink(missing_ok=True)
+        self.run.delete(self.run.report)
         write_parquet(self.run.test_predictions, pd.DataFrame(columns))
 
     def _holdout_frame(self) -> pd.DataFrame:

@@ -6,9 +6,8 @@ import importlib
 import logging
 import platform
 import re
-import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,8 +17,11 @@ import pandas as pd
 
 from ..cluster.session import Session, log_folder, ray_session
 from ..datasets.errors import InputError
+from ..datasets.locations import Location, parse_location
 from ..datasets.table import Table
-from ..results.files import exclusive, read_json, write_json, write_text
+from ..results.copies import open_run
+from ..results.files import exclusive, read_json, write_bytes, write_json
+from ..results.mirror import Mirror, create_run, discard_unused, working_copy
 from ..results.run_directory import RunDirectory
 from .config import SweepConfig
 from .displays import default_display
@@ -40,6 +42,9 @@ _DRIVER_MODULES = (
     "imblearn.under_sampling",
 )
 """What the driver needs before the search can start."""
+
+_IDENTITY = re.compile(r"sweep\.yaml|dataset\.json")
+"""What tells whether a run can be gone on with."""
 
 
 class Sweep:
@@ -62,17 +67,18 @@ class Sweep:
         self.table = read_table(self.config, data)
 
     @classmethod
-    def from_yaml(cls, path: Path | str, data: pd.DataFrame | None = None) -> Sweep:
+    def from_yaml(cls, path: Path | Location | str, data: pd.DataFrame | None = None) -> Sweep:
         """The sweep that a file describes.
 
         Args:
-            path: A YAML file; relative paths in it are taken from its folder.
+            path: A YAML file, by its path or its URI; relative paths in it are taken from its
+                folder.
             data: As for :class:`Sweep`.
 
         Raises:
             InputError: The file is no sweep file, or as for :class:`Sweep`.
         """
-        return cls(SweepConfig.from_yaml(Path(path)), data)
+        return cls(SweepConfig.from_yaml(parse_location(path)), data)
 
     def run(
         self,
@@ -155,8 +161,8 @@ def create(config: SweepConfig, name: str | None = None) -> RunDirectory:
     """
     name = run_name(config, name)
     config = config.resolved()
-    run = RunDirectory.create(config.storage / name)
-    write_text(run.sweep, config.to_yaml())
+    run = create_run(config.storage / name)
+    write_bytes(run.location / run.sweep.name, config.to_yaml().encode())
     return run
 
 
@@ -184,13 +190,12 @@ def created(config: SweepConfig, name: str | None = None) -> Iterator[RunDirecto
     try:
         yield run
     except InputError:
-        if not run.environment.exists():
-            shutil.rmtree(run.root)
+        discard_unused(run)
         raise
 
 
 def resume(
-    root: Path | str,
+    root: Path | Location | str,
     data: pd.DataFrame | None = None,
     *,
     address: str | None = None,
@@ -203,7 +208,7 @@ def resume(
     """Continues a run from its first stage that is not complete.
 
     Args:
-        root: The run directory.
+        root: The run directory, by its path or its URI.
         data: The rows, if the run was started with a DataFrame.
         address: Of a Ray cluster; None starts Ray on this machine.
         cpus: CPUs for Ray on this machine; None takes all.
@@ -227,24 +232,24 @@ def resume(
 
 
 def reopen(
-    root: Path | str, data: pd.DataFrame | None = None
+    root: Path | Location | str, data: pd.DataFrame | None = None
 ) -> tuple[RunDirectory, SweepConfig, Table]:
     """A run directory with its configuration and its table, checked to be the one it started with.
 
     Raises:
         InputError: There is no run, its table has changed, or its builder's module is gone.
     """
-    run = RunDirectory.open(Path(root))
+    run = open_run(root, _IDENTITY)
     config = SweepConfig.from_yaml(run.sweep).resolved()
     table = read_table(config, data)
     if run.dataset.exists():
         known = read_json(run.dataset)
         if known["fingerprint"] != table.fingerprint:
             raise InputError(
-                f"{table.source} is not the table that {run.root} was started with (its "
+                f"{table.source} is not the table that {run.location} was started with (its "
                 "fingerprint differs); restore the table, or start a new run"
             )
-    return run, config, table
+    return working_copy(run.location), config, table
 
 
 def execute(
@@ -267,16 +272,19 @@ def execute(
     from .gauges import SearchGauges
     from .session_logs import SessionLogs
     from .stages import Stages
+    from .uploads import Uploads
 
     if session.joined:
         display.stage("checking the nodes")
         check_cluster(config, run, table)
-    with _alone(run), _log_file(run.log):
+    with _alone(run), _mirrored(run) as mirror, _log_file(run.log):
         if not run.environment.exists():
             write_json(run.environment, _environment(config, session.cpus))
         write_summary(run, "running")
         tracking, logs = tracking or Tracking(), SessionLogs(run, log_folder())
         displays = [display, SearchGauges(run.name), logs, *tracking.displays(run)]
+        if mirror is not None:
+            displays.append(Uploads(mirror))
         try:
             Stages(config, run, table, Together(*displays), session).execute(until)
         except Exception as error:
@@ -286,7 +294,7 @@ def execute(
             raise
         logs.report()
         tracking.log(run)
-    return Run.load(run.root)
+    return Run.load(run.location)
 
 
 def _environment(config: SweepConfig, cpus: float) -> dict[str, Any]:
@@ -312,8 +320,13 @@ def _alone(run: RunDirectory) -> Iterator[None]:
             yield
     except BlockingIOError as error:
         raise InputError(
-            f"{run.root} is being run by another process; wait for it or stop it first"
+            f"{run.location} is being run by another process; wait for it or stop it first"
         ) from error
+
+
+def _mirrored(run: RunDirectory) -> AbstractContextManager[Mirror | None]:
+    """Uploads the working copy of a run in object storage as long as the block lasts."""
+    return Mirror(run) if isinstance(run.location, Location) else nullcontext()
 
 
 class _RunLog(logging.FileHandler):

@@ -1,14 +1,18 @@
 """Fixtures shared by all tests; the slow parts (Ray, one finished sweep) start once a session."""
 
+import os
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
 
 import pytest
 
 if TYPE_CHECKING:
     from evensweep.cluster.session import Session
+    from evensweep.datasets.locations import Location
 
 _SLOW = {"faults", "integration"}
 """Folders of tests that run whole sweeps."""
@@ -54,6 +58,52 @@ def ray_session(graph_cache: Path) -> Iterator["Session"]:
 def free_cluster(ray_session: "Session") -> None:
     """For tests with workers or tasks of their own: those of earlier sweeps end before."""
     ray_session.release()
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """Address of a server that speaks S3, with a bucket called ``bucket``."""
+    from moto.server import ThreadedMotoServer
+    from pyarrow.fs import S3FileSystem
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("AWS_"):
+                patch.delenv(name)
+        patch.setenv("AWS_ACCESS_KEY_ID", "AKIAMARKEDACCESSKEY")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "marked/secret/access/key")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        host, port = server.get_host_and_port()
+        storage = S3FileSystem(
+            endpoint_override=f"http://{host}:{port}",
+            region="us-east-1",
+            allow_bucket_creation=True,
+        )
+        storage.create_dir("bucket")
+        yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_folder(s3_endpoint: str) -> "Location":
+    """An empty folder of its own in the server's bucket."""
+    from evensweep.datasets.locations import Location, parse_location
+
+    location = parse_location(f"s3://bucket/{uuid.uuid4()}?endpoint_override={s3_endpoint}")
+    assert isinstance(location, Location)
+    return location
+
+
+@pytest.fixture
+def s3_denies(s3_endpoint: str) -> Iterator[None]:
+    """The server asks who one is, and knows nobody."""
+    for requests_before in (0, 10**9):
+        address, number = f"{s3_endpoint}/moto-api/reset-auth", str(requests_before).encode()
+        urlopen(Request(address, number, {"Content-Type": "text/plain"})).close()
+        if not requests_before:
+            yield
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from ..datasets.preprocessing import Preprocessor
 from ..datasets.schema import Schema
 from ..datasets.table import read_features
 from ..results.calibration import shift_log_odds
-from ..results.files import read_json
+from ..results.files import read_json, read_tree
 from .builder import is_builder
 from .family import MLP, FamilySpec, load_family
 
@@ -58,16 +58,14 @@ def keras_files(
     return files
 
 
-def score_exported(folder: Path, features: pd.DataFrame, family: FamilySpec = MLP) -> np.ndarray:
-    """Loads an exported model and scores rows with it; called on a worker.
+def score_exported(model: "PackedModel", features: pd.DataFrame) -> np.ndarray:
+    """Scores rows with an exported model as it is loaded by a user; called on a worker.
 
     Args:
-        folder: The model.
+        model: The model, which any node can load.
         features: Rows as :meth:`RankingModel.predict_proba` takes them.
-        family: What was trained; a builder's module may register layers that the model needs.
     """
-    load_family(family)
-    return RankingModel.load(folder).predict_proba(features)[:, 1]
+    return model.model.predict_proba(features)[:, 1]
 
 
 def load_network(path: Path) -> "keras.Model":
@@ -210,11 +208,7 @@ class PackedModel:
 
     def __init__(self, folder: Path, family: FamilySpec = MLP) -> None:
         self.family = family
-        self.files = {
-            path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        }
+        self.files = read_tree(folder)
 
     @cached_property
     def model(self) -> RankingModel:

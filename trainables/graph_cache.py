@@ -9,16 +9,12 @@ can't be written costs the time and nothing else.
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..results.files import replacing
+from ..results.files import cache_folder, replacing
 from .runtime import EXECUTOR, tf
-
-FOLDER = "EVENSWEEP_CACHE"
-"""Environment variable that names another folder than the user's cache; empty keeps nothing."""
 
 
 def trace(function: Callable[..., Any], *signature: Any) -> Any:
@@ -49,14 +45,8 @@ def trace_once(name: str, source: bytes, function: Callable[..., Any], *signatur
 
 
 def _path(key: str) -> Path | None:
-    folder = os.environ.get(FOLDER)
-    if folder == "":
-        return None
-    try:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # a user without a home
-        return None
-    return Path(folder or cache / "evensweep") / f"{key}.graph"
+    folder = cache_folder()
+    return None if folder is None else folder / f"{key}.graph"
 
 
 def _read(path: Path, signature: Sequence[Any]) -> Any:

@@ -1,5 +1,6 @@
 """One training: epochs up to a budget, early stopping, divergence, and its state as arrays."""
 
+import io
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..results.files import replacing
+from ..datasets.locations import Location
+from ..results.files import write_bytes
 from .family import Network
 from .program import ResidentRows
 
@@ -117,26 +119,31 @@ class Training:
         """
         return self.network.predict(self.best_weights, X, self.data.log_odds_shift)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | Location) -> None:
         """Writes the whole state, atomically, as an ``.npz`` of plain arrays, nothing pickled."""
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file,
-                allow_pickle=False,
-                epoch=self.epoch,
-                ending=str(self.ending or ""),
-                last_epochs=np.array(self.last_epochs),
-                best_epoch=self.best_epoch,
-                best_val_loss=self.best_val_loss,
-                best_val_accuracy=self.best_val_accuracy,
-                best_val_probabilities=self.best_val_probabilities,
-                **{_BEST_WEIGHT.format(i): w for i, w in enumerate(self.best_weights)},
-                **self._state,
-            )
+        content = io.BytesIO()
+        np.savez(
+            content,
+            allow_pickle=False,
+            epoch=self.epoch,
+            ending=str(self.ending or ""),
+            last_epochs=np.array(self.last_epochs),
+            best_epoch=self.best_epoch,
+            best_val_loss=self.best_val_loss,
+            best_val_accuracy=self.best_val_accuracy,
+            best_val_probabilities=self.best_val_probabilities,
+            **{_BEST_WEIGHT.format(i): w for i, w in enumerate(self.best_weights)},
+            **self._state,
+        )
+        write_bytes(path, content.getbuffer())
 
-    def restore(self, path: Path) -> None:
-        """Takes over the state that :meth:`save` wrote for the same configuration."""
-        with np.load(path, allow_pickle=False) as arrays:
+    def restore(self, path: Path | Location) -> None:
+        """Takes over the state that :meth:`save` wrote for the same configuration.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             self.epoch = int(arrays["epoch"])
             self.ending = Ending(str(arrays["ending"])) if str(arrays["ending"]) else None
             self.last_epochs = [EpochRecord(int(e), *row) for e, *row in arrays["last_epochs"]]

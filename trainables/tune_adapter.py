@@ -5,6 +5,9 @@ The driver imports this file to hand the class to Tune; TensorFlow is imported o
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -16,6 +19,8 @@ import numpy as np
 import ray
 from ray import tune
 
+from ..datasets.locations import Location
+from ..datasets.stores import patiently
 from ..datasets.views import Rows, View
 from ..results.objective import MetricSpec, finite_or_none, load_metric
 from .family import MLP, FamilySpec, load_family
@@ -31,6 +36,9 @@ REPORT = "report"
 
 SWEEP = "sweep"
 """Key of the :class:`Lent` :class:`SweepRows` in a trial's Tune configuration."""
+
+_PATIENCE = 15.0
+"""Seconds for which object storage may be gone; a trial that fails for it is tried again, too."""
 
 _RESIDENT_VIEWS = 4
 """Views a worker keeps in device memory, more only if a sweep has more: folds come one after
@@ -165,14 +173,14 @@ class TrainingSettings:
     Attributes:
         levels: All rung levels in epochs, ascending; the last one is the full budget.
         patience: Epochs without a better validation loss before a training ends.
-        states: Folder of the search's trials' states, which every worker can write.
+        states: Folder of the search's trials' states, which every worker can read and write.
         family: What they train.
         metric: What the search compares them by; None stands for the validation loss.
     """
 
     levels: tuple[int, ...]
     patience: int
-    states: Path
+    states: Path | Location
     family: FamilySpec = MLP
     metric: MetricSpec | None = None
 
@@ -224,11 +232,12 @@ class SweepTrainable(tune.Trainable):
 
     A result holds a :class:`Report`. A trial of the search writes its state at every rung, and
     starts from it when it is there: after a pause, a failure or an interruption it goes on. If it
-    is at its level already, what was written was not reported, and is reported now.
+    is at its level already, what was written was not reported, and is reported now. If it is
+    further, reports of several steps were lost with a driver, and it trains anew, to the same.
     """
 
     _level: int
-    _state: Path | None
+    _state: Path | Location | None
     _call: Lent[tuple[Any, ...]] | None
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -272,12 +281,13 @@ class SweepTrainable(tune.Trainable):
         return report
 
     def _save(self) -> None:
-        if self._state is None:
+        state = self._state
+        if state is None:
             return
         try:
-            self._training.save(self._state)
+            patiently(lambda: self._training.save(state), _PATIENCE)
         except OSError as error:
-            raise StorageError(f"{self._state} can't be written ({error.strerror})") from error
+            raise _storage_error(f"{state} can't be written", error) from error
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._call = config.get("call")
@@ -299,24 +309,34 @@ class SweepTrainable(tune.Trainable):
         self._sweep = sweep.key
 
     def _begin_training(self, spec: TrialSpec) -> None:
-        from .training import Training
-
         self._spec = spec
         self._level = spec.level
-        data = self._data(spec.fold, spec.view)
-        self._training: Training = Training(
-            self._family.network(spec.hyperparameters, data.n_features, spec.seed),
+        self._training = self._new_training()
+        self._state = None
+        if spec.fold is None:
+            self._state = state_file(self._settings.states, spec.trial, spec.hyperparameters)
+            self._restore(self._state)
+
+    def _restore(self, state: Path | Location) -> None:
+        try:
+            patiently(lambda: self._training.restore(state), _PATIENCE)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _storage_error(f"{state} can't be read", error) from error
+        if self._training.last_epochs[0].epoch > self._level:
+            self._training = self._new_training()
+
+    def _new_training(self) -> Training:
+        from .training import Training
+
+        data = self._data(self._spec.fold, self._spec.view)
+        return Training(
+            self._family.network(self._spec.hyperparameters, data.n_features, self._spec.seed),
             data,
             patience=self._settings.patience,
             max_epochs=self._settings.levels[-1],
         )
-        self._state = state_file(self._settings.states, spec.trial) if spec.fold is None else None
-        if self._state is not None:
-            try:
-                if self._state.exists():
-                    self._training.restore(self._state)
-            except OSError as error:
-                raise StorageError(f"{self._state} can't be read ({error.strerror})") from error
 
     def _data(self, fold: int | None, view: str) -> TrainingData:
         """Rows in this worker's device memory: placed once, shared by all trials that read them."""
@@ -367,6 +387,33 @@ def _outcome(function: Callable[..., Any], *arguments: Any) -> Outcome:
         return Outcome(error=error)
 
 
-def state_file(states: Path, trial: str) -> Path:
-    """Where a trial of the search keeps its state; see :meth:`Training.save`."""
-    return states / f"{trial}.npz"
+def state_file(
+    states: Path | Location, trial: str, hyperparameters: Mapping[str, Any]
+) -> Path | Location:
+    """Where a trial of the search keeps its state; see :meth:`Training.save`.
+
+    The name tells its hyperparameters: if the event that brought them was lost with a driver, the
+    trial may get others, and must not go on from where it was with those.
+    """
+    drawn = json.dumps(hyperparameters, sort_keys=True).encode()
+    return states / f"{trial}-{hashlib.sha256(drawn).hexdigest()[:8]}.npz"
+
+
+def saved_probabilities(state: Path | Location, best_epoch: int) -> np.ndarray | None:
+    """A trial's predictions of the watched rows at its best epoch, from its state.
+
+    Returns:
+        Natural-prior probabilities of the positive class, float64 of shape (n_watched,); None if
+        the state is further than the record, and has a later best epoch.
+    """
+    with np.load(io.BytesIO(state.read_bytes()), allow_pickle=False) as arrays:
+        if arrays["best_epoch"] != best_epoch:
+            return None
+        return np.asarray(arrays["best_val_probabilities"], np.float64)
+
+
+def _storage_error(what: str, error: OSError) -> StorageError:
+    """What a search that can't go on tells; object storage brings a sentence of its own."""
+    if error.strerror is None:
+        return StorageError(str(error))
+    return StorageError(f"{what} ({error.strerror}); make room or bring the storage back")

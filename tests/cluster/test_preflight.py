@@ -15,7 +15,15 @@ from ray_processes import RayProcesses, bare_python
 
 import evensweep
 from evensweep.cluster import node_probe
-from evensweep.cluster.preflight import Needs, UnfitClusterError, _check_room, _faults
+from evensweep.cluster.preflight import (
+    Needs,
+    UnfitClusterError,
+    _arrived,
+    _check_room,
+    _faults,
+    _meeting,
+)
+from evensweep.datasets.locations import Location
 from evensweep.search.cluster_check import PACKAGE, PARTS
 
 SCRIPT = Path(__file__).with_name("preflight_run.py")
@@ -134,6 +142,15 @@ def test_every_folder_of_the_package_is_compared() -> None:
     for left_out in range(len(whole["whole"])):
         part = {"whole": [name for i, name in enumerate(whole["whole"]) if i != left_out]}
         assert node_probe.digests(part) != node_probe.digests(whole)
+
+
+def test_a_bucket_is_met_in_by_its_whole_uri(s3_folder: Location) -> None:
+    with _meeting(s3_folder.uri) as folder:
+        assert node_probe.meet(s3_folder.uri, folder, "node") is None
+        assert _arrived(s3_folder.uri, folder, "node")
+        other = (s3_folder / "elsewhere").uri
+        assert node_probe.meet(other, folder, "node") == f"no {other}"
+    assert s3_folder.files() == []
 
 
 def test_a_storage_is_shared_if_both_sides_read_what_the_other_wrote(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_the_classifiers_parameters_make_a_sweep() -> None:
     model = eval(example("scikit-learn.md", 1), {"EvenSweepClassifier": EvenSweepClassifier})
     config = model._configuration("target", Path())
     assert isinstance(config, SweepConfig)
-    assert (config.views, config.training.batch_size) == (("natural", "weighted"), 256)
+    assert (tuple(config.views), config.training.batch_size) == (("natural", "weighted"), 256)
     assert (config.search.brackets, config.search.time_budget) == (2, 600)
     assert config.decision.false_negative_cost == 8
 

@@ -210,6 +210,12 @@ OPTIONS = {
         ["--set", "search.searcher=no_searchers:Mine"],
         "there is no module 'no_searchers' for the searcher 'no_searchers:Mine'",
     ),
+    "data by http": (["--data", "https://host/t.csv"], "https://host/t.csv can't be used; give a"),
+    "storage of another kind": (["--set", "storage=ftp://host/runs"], "storage: ftp://host/runs"),
+    "storage with credentials": (
+        ["--set", "storage=s3://key:secret@bucket/runs"],
+        "storage: s3://bucket/runs was given with credentials, which a run would keep; credentials",
+    ),
 }
 
 
@@ -241,6 +247,10 @@ def test_a_builder_may_be_named_by_an_option(shell: Shell, own_space: str) -> No
         (["rum"], "No such command 'rum'"),
         (["predict"], "Missing argument 'RUN_DIR'; see evensweep predict --help"),
         (["run", "--cpus", "none"], "Invalid value for '--cpus'"),
+        (
+            ["prepare", "-o", "s3://bucket/views"],
+            "Invalid value for '--output' / '-o': a folder of",
+        ),
     ],
 )
 def test_command_line(

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
+from evensweep.results.files import CACHE
 from evensweep.trainables import periodic
-from evensweep.trainables.graph_cache import FOLDER
 from evensweep.trainables.keras_layers import MeanOfMembers
 from evensweep.trainables.mlp import (
     ACTIVATIONS,
@@ -305,7 +305,7 @@ def test_rows_come_in_another_order_every_epoch(data: TrainingData) -> None:
 def test_one_trace_serves_every_configuration_of_a_structure(
     data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(FOLDER, "")
+    monkeypatch.setenv(CACHE, "")
     traces = []
 
     class Counted(MLPProgram):

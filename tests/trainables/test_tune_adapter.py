@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import ray
 
+from evensweep.datasets.locations import Location, parse_location
 from evensweep.datasets.views import Rows, View
 from evensweep.results.objective import MetricSpec
+from evensweep.trainables import tune_adapter
 from evensweep.trainables.tune_adapter import (
     REPORT,
     SWEEP,
@@ -22,6 +24,8 @@ from evensweep.trainables.tune_adapter import (
     SweepTrainable,
     TrainingSettings,
     TrialSpec,
+    saved_probabilities,
+    state_file,
 )
 
 Work = Callable[[Callable[[TrialSpec], Any]], Any]
@@ -59,10 +63,10 @@ def shared(
     }
 
 
-@pytest.fixture
-def on_worker(shared: dict[int | None, SharedRows], tmp_path: Path) -> Any:
-    """Runs work on a worker; it gets a function that begins a trial, in a new trainable or not."""
-    settings = TrainingSettings(LEVELS, 100, tmp_path / "states")
+def runner(
+    shared: dict[int | None, SharedRows], states: Path | Location, metric: MetricSpec | None = None
+) -> Any:
+    settings = TrainingSettings(LEVELS, 100, states, metric=metric)
     sweep = Lent(SweepRows(shared, settings))
 
     @ray.remote
@@ -81,23 +85,25 @@ def on_worker(shared: dict[int | None, SharedRows], tmp_path: Path) -> Any:
     return lambda work: ray.get(run.remote(work))
 
 
+@pytest.fixture
+def on_worker(shared: dict[int | None, SharedRows], tmp_path: Path) -> Any:
+    """Runs work on a worker; it gets a function that begins a trial, in a new trainable or not."""
+    return runner(shared, tmp_path / "states")
+
+
 def test_a_search_by_a_metric_is_told_that_of_the_best_weights(
     shared: dict[int | None, SharedRows], table: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
-    settings = TrainingSettings(LEVELS, 100, tmp_path, metric=MetricSpec("brier", "min"))
-
-    @ray.remote
-    def run() -> list[tuple[float | None, np.ndarray]]:
+    def work(begin: Any) -> list[tuple[float | None, np.ndarray]]:
         found = []
         for spec in (SPEC, FOLD):
-            trainable = SweepTrainable.__new__(SweepTrainable)
-            trainable.setup(asdict(spec), shared, settings)
+            trainable = begin(spec)
             for _ in LEVELS if spec.fold is None else [8]:
                 report = trainable.step()[REPORT]
                 found.append((report.best_metric, trainable._training.best_val_probabilities))
         return found
 
-    *searched, (of_fold, _) = ray.get(run.remote())
+    *searched, (of_fold, _) = runner(shared, tmp_path, MetricSpec("brier", "min"))(work)
     for metric, probabilities in searched:
         expected = np.mean((probabilities.astype(np.float64) - table["y_val"]) ** 2)
         assert metric == pytest.approx(expected)
@@ -208,21 +214,99 @@ def test_a_search_writes_a_state_at_every_rung(on_worker: Any, tmp_path: Path) -
         trainable, epochs = begin(SPEC), []
         for _ in LEVELS:
             trainable.step()
-            with np.load(tmp_path / "states" / "smote-000.npz") as arrays:
+            with np.load(state_file(tmp_path / "states", "smote-000", HYPERPARAMETERS)) as arrays:
                 epochs.append(int(arrays["epoch"]))
         return epochs
 
     assert on_worker(work) == list(LEVELS)
 
 
-def test_a_state_that_cannot_be_written_is_an_error_of_the_storage(
+def test_a_state_that_cannot_be_read_or_written_is_an_error_of_the_storage(
     on_worker: Any, tmp_path: Path
 ) -> None:
-    (tmp_path / "states").write_text("a file where the folder should be")
+    states = tmp_path / "states"
+
+    def work(begin: Any) -> list[str]:
+        trainable = begin(SPEC)
+        states.write_text("a file where the folder should be")
+        with pytest.raises(StorageError) as written:
+            trainable.step()
+        with pytest.raises(StorageError) as read:
+            begin(SPEC)
+        return [str(written.value), str(read.value)]
+
+    state = state_file(states, "smote-000", HYPERPARAMETERS)
+    written, read = on_worker(work)
+    assert written.startswith(f"{state} can't be written (")
+    assert read.startswith(f"{state} can't be read (")
+    assert written.endswith("; make room or bring the storage back")
+
+
+def test_a_state_that_is_further_than_the_record_is_trained_again_to_the_same(
+    on_worker: Any, tmp_path: Path
+) -> None:
+    """The reports of two steps were lost with a driver, so that each of them is wanted again."""
+
+    def work(begin: Any) -> tuple[list[Report], list[Report]]:
+        lost = begin(SPEC)
+        whole = [lost.step()[REPORT] for _ in LEVELS]
+        again = begin(SPEC)
+        return whole, [again.step()[REPORT] for _ in LEVELS]
+
+    whole, again = map(without_time, on_worker(work))
+    assert again == whole
+    state = state_file(tmp_path / "states", "smote-000", HYPERPARAMETERS)
+    assert saved_probabilities(state, whole[-1].best_epoch + 1) is None
+    probabilities = saved_probabilities(state, whole[-1].best_epoch)
+    assert probabilities is not None
+    assert probabilities.dtype == np.float64
+
+
+def test_a_trial_that_was_drawn_anew_leaves_the_state_of_its_former_self(on_worker: Any) -> None:
+    def work(begin: Any) -> tuple[list[Report], list[Report]]:
+        other = HYPERPARAMETERS | {"hidden_layer_size": 4}
+        alone = begin(replace(SPEC, trial="alone", hyperparameters=other))
+        begin(SPEC).step()
+        drawn = begin(replace(SPEC, hyperparameters=other, level=4))
+        return [alone.step()[REPORT] for _ in LEVELS], [drawn.step()[REPORT] for _ in LEVELS[1:]]
+
+    alone, drawn = map(without_time, on_worker(work))
+    assert drawn[0].history == [*alone[0].history, *alone[1].history]
+    assert drawn[1:] == alone[2:]
+
+
+def test_states_are_kept_in_object_storage_from_any_node(
+    shared: dict[int | None, SharedRows], s3_folder: Location
+) -> None:
+    # The session's workers may be older than the test server, and know no credentials.
+    public = Location(replace(s3_folder.store, anonymous=True), s3_folder.path)
+    on_worker = runner(shared, public)
+
+    def work(begin: Any) -> tuple[list[Report], list[Report]]:
+        unbroken = begin(replace(SPEC, trial="unbroken"))
+        whole = [unbroken.step()[REPORT] for _ in LEVELS]
+        begin(SPEC).step()
+        return whole, [begin(replace(SPEC, level=level)).step()[REPORT] for level in LEVELS[1:]]
+
+    whole, after = map(without_time, on_worker(work))
+    assert after == whole[1:]
+    state = state_file(s3_folder, "smote-000", HYPERPARAMETERS)
+    assert state.name in s3_folder.files()
+    assert saved_probabilities(state, whole[-1].best_epoch) is not None
+
+
+def test_object_storage_that_is_gone_is_told_in_one_sentence(
+    shared: dict[int | None, SharedRows],
+) -> None:
+    gone = parse_location("s3://anonymous@bucket/run?endpoint_override=http://127.0.0.1:1")
 
     def work(begin: Any) -> str:
-        with pytest.raises(StorageError) as raised:
-            begin(SPEC).step()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tune_adapter, "_PATIENCE", 0.0)
+            with pytest.raises(StorageError) as raised:
+                begin(SPEC)
         return str(raised.value)
 
-    assert on_worker(work).startswith(f"{tmp_path / 'states' / 'smote-000.npz'} can't be written (")
+    told = runner(shared, gone)(work)
+    assert told.endswith("no server answers at 127.0.0.1:1; check the network and the endpoint")
+    assert len(told.splitlines()) == 1
