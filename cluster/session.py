@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .authentication import hide_token, refusal
+
 _IDLE_MILLISECONDS = 30_000
 """Until Ray may end an idle process beyond one a CPU. The next sweep of the session can then use
 the one that prepares folds; Ray's own second is less than a stage takes."""
@@ -169,6 +171,8 @@ def _start(address: str | None, cpus: int | None) -> None:
     import ray
 
     _let_agents_choose_ports()
+    if address and (reason := refusal(address)):
+        raise ClusterError(reason)
 
     # Said aloud, since Ray would otherwise join a cluster that someone has started on this machine.
     local = {"address": "local", "num_cpus": cpus, "dashboard_host": "127.0.0.1"}
@@ -176,7 +180,8 @@ def _start(address: str | None, cpus: int | None) -> None:
     try:
         # Ray puts the driver's working directory on its workers' import path. From a checkout that
         # would let our `datasets/` answer a bare `import datasets` there, so start elsewhere.
-        with contextlib.chdir(sys.prefix):
+        with contextlib.chdir(sys.prefix), contextlib.nullcontext() if address else _on_loopback():
+            hide_token()
             ray.init(
                 **options,
                 log_to_driver=False,
@@ -186,6 +191,24 @@ def _start(address: str | None, cpus: int | None) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"the Ray cluster at {address}" if address else "Ray on this machine"
         raise ClusterError(f"can't reach or start {where} ({_first_line(error)})") from error
+
+
+@contextlib.contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Lets all of Ray that is started here listen on the loopback alone.
+
+    So it does on Windows and macOS, where Ray starts no clusters and no firewall shall ask; the
+    switch is made for them, and read when Ray is imported and by the processes that it starts.
+    """
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        with environment({ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0"}):
+            yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def _let_agents_choose_ports() -> None:

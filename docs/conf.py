@@ -45,16 +45,10 @@ _GENERATED = {
 }
 """Pages that end with what the code says."""
 
-_OPTIONAL = {"cluster", "security", "storage", "submit", "your-own"}
-"""Pages that the navigation names, and leaves out where they are not there."""
-
 
 def _complete(app: Sphinx, page: str, source: list[str]) -> None:
     if page in _GENERATED:
         source[0] += "\n" + _GENERATED[page]()
-    if page == "how-to":
-        for missing in _OPTIONAL - app.env.found_docs:
-            source[0] = source[0].replace(f"\n{missing}\n", "\n")
 
 
 def setup(app: Sphinx) -> None:

@@ -26,6 +26,7 @@ _KINDS = {
     "object": "keys",
     "null": "null",
 }
+_FORMATS = {"path": "path", "uri-reference": "path or URI"}
 
 
 def command_line() -> str:
@@ -74,7 +75,7 @@ def _values(part: dict[str, Any]) -> str:
     if "const" in part:
         return f"`{part['const']}`"
     limits = [words.format(part[key]) for key, words in _LIMITS.items() if key in part]
-    kind = "path" if part.get("format") == "path" else _KINDS[part["type"]]
+    kind = _FORMATS.get(part.get("format", "")) or _KINDS[part["type"]]
     return kind + (f", {' and '.join(limits)}" if limits else "")
 
 

@@ -8,6 +8,7 @@ from typer.exceptions import TyperException
 
 from .browsing import RunDir
 from .browsing import app as browsing
+from .deployment import app as deployment
 from .execution import INTERRUPTED, WRONG_INPUT, clear_errors, run_presets, run_sweep
 from .jobs import app as jobs
 from .options import (
@@ -128,6 +129,7 @@ def resume(
 
 app.add_typer(browsing)
 app.add_typer(jobs)
+app.add_typer(deployment)
 
 
 @app.command()

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pandas as pd
 
@@ -24,6 +24,9 @@ RUN_TAG = "evensweep.run"
 _METRICS_A_BATCH, _PARAMS_A_BATCH = 1000, 100
 """What MLflow takes at once."""
 
+_SECRETS = {"password", "passwd", "pwd", "token", "sslpassword"}
+"""Names of secrets in an address's query."""
+
 
 def open_client(uri: str) -> Any:
     """A client of the tracking server, which has answered.
@@ -32,8 +35,10 @@ def open_client(uri: str) -> Any:
         uri: Such as ``http://HOST:PORT`` or ``sqlite:///mlflow.db``.
 
     Raises:
-        InputError: MLflow is not installed, or there is no such server.
+        InputError: MLflow is not installed, there is no such server, or the address holds a
+            password.
     """
+    _refuse_password(uri)
     try:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
@@ -50,8 +55,8 @@ def open_client(uri: str) -> Any:
             client.search_experiments(max_results=1)
     except (MlflowException, OSError, ImportError, ValueError) as error:
         raise InputError(
-            f"no MLflow answers at {_shown(uri)} ({_reason(error, uri)}); give such as "
-            "http://HOST:PORT or sqlite:///mlflow.db"
+            f"no MLflow answers at {uri} ({_reason(error)}); give such as http://HOST:PORT or "
+            "sqlite:///mlflow.db"
         ) from error
     return client
 
@@ -80,8 +85,8 @@ def log_run(run: RunDirectory, uri: str) -> str:
         return _log(client, run, uri)
     except (MlflowException, OSError) as error:
         raise InputError(
-            f"MLflow at {_shown(uri)} did not take the run ({_reason(error, uri)}); mend the "
-            "server, and resume the run with --mlflow again"
+            f"MLflow at {uri} did not take the run ({_reason(error)}); mend the server, and resume "
+            "the run with --mlflow again"
         ) from error
 
 
@@ -213,12 +218,27 @@ def _children(client: Any, experiment: str, parent: str) -> Iterator[Any]:
             return
 
 
-def _reason(error: BaseException, uri: str) -> str:
-    """The error's first line, without the credentials that an address may hold."""
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return line.replace(uri, _shown(uri))
+def _refuse_password(uri: str) -> None:
+    """Refuses what a process list, Ray's dashboard and the logs would show to others.
 
-
-def _shown(uri: str) -> str:
+    Raises:
+        InputError: The address holds a password, or a token in its place.
+    """
     parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    on_web = parts.scheme in ("http", "https")
+    named = {name.lower() for name, _ in parse_qsl(parts.query)}
+    if parts.password is None and not (on_web and parts.username) and not named & _SECRETS:
+        return
+    remedy = (
+        "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        if on_web
+        else "let the database's client find it, such as in PGPASSWORD or ~/.pgpass"
+    )
+    raise InputError(
+        "the address of MLflow holds a password, which process lists and Ray's dashboard would "
+        f"show; leave it out, and {remedy}"
+    )
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -100,9 +100,9 @@ class Run:
         Raises:
             InputError: The run has no model yet.
         """
-        from ..trainables.exported import load_model
+        from ..trainables.exported import load_exported
 
-        return load_model(self.model_folder(), lambda: self.config.family)
+        return load_exported(self.model_folder(), lambda: self.config.family)
 
     def model_folder(self) -> Path:
         """The exported model's folder on this machine.

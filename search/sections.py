@@ -12,6 +12,7 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     StrictInt,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -43,7 +44,12 @@ class Section(BaseModel):
     )
 
 
-Place = Annotated[Path | Location, PlainValidator(parse_location), PlainSerializer(str)]
+Place = Annotated[
+    Path | Location,
+    PlainValidator(parse_location),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "format": "uri-reference"}),
+]
 """A path or a URI."""
 
 

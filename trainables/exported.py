@@ -179,7 +179,7 @@ class RankingModel:
         return total / len(self._preprocessors)
 
 
-def load_model(folder: Path, family: Callable[[], FamilySpec]) -> RankingModel:
+def load_exported(folder: Path, family: Callable[[], FamilySpec]) -> RankingModel:
     """Loads an exported model, with the builder's module if it has layers that are not Keras' own.
 
     Args:
@@ -218,7 +218,7 @@ class PackedModel:
                 path = Path(name, file)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            return load_model(Path(name), lambda: self.family)
+            return load_exported(Path(name), lambda: self.family)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"family": self.family, "files": self.files}

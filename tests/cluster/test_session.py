@@ -1,8 +1,9 @@
-"""What a session keeps open for the sweeps in it."""
+"""What a session keeps open for the sweeps in it, and who reaches it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import pytest
 
 from evensweep.cluster.session import Session, ray_session
@@ -84,3 +85,15 @@ def test_a_session_in_a_session_is_the_same_and_stays_open(ray_session_of_tests:
 @pytest.fixture
 def ray_session_of_tests(request: pytest.FixtureRequest) -> Session:
     return request.getfixturevalue("ray_session")
+
+
+def test_all_of_a_session_here_listens_on_the_loopback(ray_session: None) -> None:
+    here = psutil.Process()
+    listening = {
+        connection.laddr.ip
+        for process in (here, *here.children(recursive=True))
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening
+    assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}

@@ -89,12 +89,22 @@ def test_a_run_under_way_is_logged_as_far_as_it_is(
     assert parent.data.tags["evensweep.status"] == "running"
 
 
-@pytest.mark.parametrize("uri", ["http://user:secret@127.0.0.1:9", "nowhere://x"])
-def test_a_server_that_does_not_answer_is_told_before_the_sweep(uri: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("http://127.0.0.1:9", "no MLflow answers at http://127.0.0.1:9 ("),
+        ("nowhere://x", "no MLflow answers at nowhere://x ("),
+        ("http://user:hush@127.0.0.1:9", "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
+        ("https://hush@127.0.0.1:9", "or MLFLOW_TRACKING_TOKEN"),
+        ("postgresql://user:hush@127.0.0.1:9/db", "in PGPASSWORD or ~/.pgpass"),
+        ("postgresql://127.0.0.1:9/db?password=hush", "in PGPASSWORD or ~/.pgpass"),
+    ],
+)
+def test_an_unfit_server_is_told_before_the_sweep(uri: str, said: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["run", "--out", str(tmp_path / "runs"), "--mlflow", uri])
     assert done.exit_code == 2
-    assert "no MLflow answers at" in done.output
-    assert "secret" not in done.output
+    assert said in done.output
+    assert "hush" not in done.output
     assert not (tmp_path / "runs").exists()
 
 
