@@ -24,8 +24,8 @@ from evensweep import Sweep, SweepConfig
 from evensweep.datasets.preprocessing import Preprocessor
 from evensweep.presets import preset_paths
 from evensweep.results.files import read_json
-from evensweep.search.config import override, read_yaml
 from evensweep.search.populations import Population, populations_of
+from evensweep.search.raw_config import override, read_yaml
 from evensweep.trainables.family import FamilySpec, load_family
 from evensweep.trainables.program import ResidentRows
 from evensweep.trainables.training import Training, TrainingData

@@ -25,9 +25,9 @@ from evensweep.cluster.session import ray_session
 from evensweep.datasets.preprocessing import Preprocessor
 from evensweep.presets import preset_paths
 from evensweep.results.metrics import classification_metrics
-from evensweep.search.config import override, read_yaml
 from evensweep.search.decision import chosen_threshold
 from evensweep.search.populations import populations_of
+from evensweep.search.raw_config import override, read_yaml
 
 TUNED = "tuned boosting"
 SPACE = {

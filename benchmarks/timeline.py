@@ -49,8 +49,8 @@ def main() -> None:
     from evensweep import Sweep, SweepConfig
     from evensweep.presets import preset_paths
     from evensweep.results.records import SearchRecord
-    from evensweep.search.config import read_yaml
     from evensweep.search.progress import Display
+    from evensweep.search.raw_config import read_yaml
     from evensweep.search.stage import StageName
     from evensweep.search.sweep import create, execute, session_for_sweeps
 

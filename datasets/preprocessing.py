@@ -1,7 +1,7 @@
 """Turns feature frames into the float32 matrices that networks train on."""
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -150,6 +150,11 @@ class Preprocessor:
         """float32 C-contiguous ndarray of shape (n_rows, n_outputs), without gaps."""
         return self.expand(self.compact(features))
 
+    @property
+    def columns(self) -> tuple[list[str], list[str]]:
+        """Names of the columns of numbers, and of those of categories, each in order."""
+        return self._numerical, self._categorical
+
     def output_names(self) -> list[str]:
         """Names of the expanded columns; an indicator is called after its column and its value."""
         names = []
@@ -176,12 +181,28 @@ class Preprocessor:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads a file of :meth:`save`; only scikit-learn's types and this package's load."""
+        """Reads a file of :meth:`save`; only scikit-learn's types and this package's load.
+
+        Raises:
+            Exception: It is no such file, or of a version with other steps; of whatever type skops
+                and scikit-learn raise then.
+        """
         from skops.io import load
 
-        preprocessor = cls()
-        vars(preprocessor).update(load(path, trusted=_TRUSTED))
+        preprocessor, state = cls(), load(path, trusted=_TRUSTED)
+        if not isinstance(state, dict) or _types(state) != _types(vars(preprocessor)):
+            raise TypeError("it holds no preprocessing")
+        vars(preprocessor).update(state)
+        gaps = pd.DataFrame(
+            {name: [np.nan] for name in preprocessor._numerical}
+            | {name: [_GAP] for name in preprocessor._categorical}
+        )
+        preprocessor.transform(gaps)  # which only fitted steps can
         return preprocessor
+
+
+def _types(state: dict[str, Any]) -> dict[str, type]:
+    return {name: type(value) for name, value in state.items()}
 
 
 def _split_kinds(features: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -87,19 +87,26 @@ def check_file(path: Path) -> None:
     try:
         size = path.stat().st_size
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"{path}: no such file; check the path given as data.path") from error
+        raise InputError(f"{path}: no such file; check the path") from error
     except OSError as error:
         raise InputError(f"{path} can't be read ({error.strerror}); check the path") from error
+    except ValueError as error:  # of a NUL, or of half a character
+        raise InputError(f"{str(path)!r} is no path ({error}); check the path") from error
     if path.is_dir():
-        raise InputError(f"{path} is a folder; give the table's file itself as data.path")
+        raise InputError(f"{path} is a folder; give the table's file itself")
     if size == 0:
         raise InputError(f"{path} is empty; give a table with a header and rows")
 
 
 def _check_delimiter(delimiter: str) -> None:
-    if len(delimiter) != 1 or delimiter in '"\r\n':
+    # Pandas takes a longer code for a pattern, and a NUL for the end of a line.
+    if (
+        len(delimiter) != 1
+        or not (delimiter == "\t" or " " <= delimiter <= "~")
+        or delimiter == '"'
+    ):
         raise InputError(
-            f"the delimiter must be one character, and no quote or line break, got {delimiter!r}"
+            f"the delimiter must be one character of ASCII, and no quote, got {delimiter!r}"
         )
 
 
@@ -228,7 +235,8 @@ def _check_names(path: Path, names: list[str], delimiter: str) -> None:
             if other != delimiter and other in names[0]:
                 raise InputError(
                     f"{path} has one column when split at '{delimiter}', and its first line holds "
-                    f"'{other}': it looks {spoken}-separated; set data.delimiter to '{other}'"
+                    f"'{other}': it looks {spoken}-separated; set data.delimiter to '{other}', or "
+                    f"give evensweep predict --delimiter '{other}'"
                 )
     if "" in names:
         position = names.index("")

@@ -54,6 +54,12 @@ class Schema:
         """Names of the feature columns, in order."""
         return [column.name for column in self.columns]
 
+    @property
+    def columns_by_type(self) -> tuple[list[str], list[str]]:
+        """Names of the columns of numbers, and of those of categories, each in order."""
+        texts = [c.name for c in self.columns if c.kind is ColumnKind.CATEGORICAL]
+        return [name for name in self.feature_names if name not in texts], texts
+
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable form, read back by :meth:`from_json`."""
         return asdict(self)

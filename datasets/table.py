@@ -4,21 +4,27 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .demo import demonstration_table
 from .errors import InputError, nearest
+from .features import (
+    as_numbers,
+    check_flat,
+    check_unique,
+    is_boolean_word,
+    is_flat,
+    label_of,
+    read_features,
+)
 from .locations import Location, local_copy
 from .reading import read_frame
 from .schema import MOST_CATEGORIES, Column, ColumnKind, Schema
 from .splits import Split
 
 DEMONSTRATION = "demonstration"
-
-_TRUE_WORDS = {True: 1.0, "true": 1.0, "yes": 1.0, False: 0.0, "false": 0.0, "no": 0.0}
 
 _TEXT_SHARE = 0.5
 """Share of different values above which texts are no categories."""
@@ -161,9 +167,7 @@ def make_table(
     notes: list[str] = []
     names = [str(column) for column in frame.columns]
     frame = frame.set_axis(names, axis="columns")
-    repeated = frame.columns[frame.columns.duplicated()]
-    if len(repeated):
-        raise InputError(f"{source} has several columns called '{repeated[0]}'; rename all but one")
+    check_unique(frame, source)
     if target is None:
         target_name = _infer_target(frame, source, notes)
     else:
@@ -201,33 +205,6 @@ def make_table(
     )
 
 
-def read_features(frame: pd.DataFrame, schema: Schema, source: str) -> pd.DataFrame:
-    """The feature columns of ``frame`` as the schema wants them, for training and prediction alike.
-
-    Args:
-        frame: Holds at least the schema's feature columns, in any order.
-        schema: Which columns, and of which kind.
-        source: Named in errors.
-
-    Returns:
-        Frame of shape (n_rows, n_features) in the schema's order, as :class:`Table` has it.
-
-    Raises:
-        InputError: A column is missing, or one of numbers holds text or infinite values.
-    """
-    converted: dict[str, Any] = {}
-    for column in schema.columns:
-        if column.name not in frame.columns:
-            hint = nearest(column.name, [str(c) for c in frame.columns])
-            raise InputError(f"{source} has no column '{column.name}'{hint or '; add it'}")
-        values = frame[column.name]
-        if column.kind is ColumnKind.CATEGORICAL:
-            converted[column.name] = values.map(_label, na_action="ignore").astype("str")
-        else:
-            converted[column.name] = _to_float(values, column, source)
-    return pd.DataFrame(converted, index=frame.index)
-
-
 def _resolve(column: str | int, names: list[str], source: str, setting: str) -> str:
     """The name of a column given by name or position; a name wins over a position."""
     if str(column) in names and not isinstance(column, bool):
@@ -247,7 +224,7 @@ def _resolve(column: str | int, names: list[str], source: str, setting: str) -> 
 
 def _infer_target(frame: pd.DataFrame, source: str, notes: list[str]) -> str:
     last = str(frame.columns[-1])
-    n_values = frame[last].dropna().map(_label).nunique()
+    n_values = frame[last].dropna().map(label_of).nunique()
     if n_values != 2:
         raise InputError(
             f"{source}: no target was given, and the last column '{last}' has {n_values} different "
@@ -266,7 +243,7 @@ def _encode_target(
             f"{source}: the target '{values.name}' is empty in {gaps.sum()} rows (first: row "
             f"{int(gaps.argmax()) + 1}); fill or remove them"
         )
-    text = values.map(_label)
+    text = values.map(label_of)
     counts = text.value_counts()
     if len(counts) != 2:
         shown = ", ".join(f"'{label}'" for label in list(counts.index)[:5])
@@ -282,7 +259,7 @@ def _encode_target(
         )
         notes.append(f"positive label: '{label}'")
     else:
-        label = _label(positive)
+        label = label_of(positive)
         if label not in counts.index:
             raise InputError(
                 f"{source}: the target '{values.name}' has no label '{label}' (data.positive); "
@@ -292,19 +269,13 @@ def _encode_target(
     return (text == label).to_numpy(np.int64), label, negative
 
 
-def _label(value: object) -> str:
-    """A label's text, the same for 1, 1.0 and '1', since a gap elsewhere makes integers floats."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
 def _infer_ids(frame: pd.DataFrame, taken: set[str], notes: list[str]) -> list[str]:
     found = [
         name
         for name in map(str, frame.columns)
         if name not in taken
         and (name.casefold() == "id" or name.casefold().endswith(("_id", " id")))
+        and is_flat(frame[name])
         and frame[name].is_unique
     ]
     for name in found:
@@ -322,17 +293,13 @@ def _kind(values: pd.Series, source: str) -> ColumnKind:
         return ColumnKind.BOOLEAN
     if pd.api.types.is_numeric_dtype(values):
         return ColumnKind.NUMERIC
+    check_flat(values, source)
     present = values.dropna()
-    if not present.map(pd.api.types.is_hashable).all():
-        raise InputError(
-            f"{source}: column '{values.name}' holds lists or other nested values; leave it out "
-            f"with --set data.drop=[{values.name}]"
-        )
-    if present.map(_is_boolean_word).all():
+    if present.map(is_boolean_word).all():
         return ColumnKind.BOOLEAN
     is_time = values.dtype.kind in "mM"
     # A column of mostly numbers is numeric with mistakes in it, which are then named one by one.
-    if not is_time and pd.to_numeric(present, errors="coerce").notna().mean() >= 0.5:
+    if not is_time and as_numbers(present).notna().mean() >= 0.5:
         return ColumnKind.NUMERIC
     texts = present.astype("str").str.strip()
     leave_out = f"or leave it out with --set data.drop=[{values.name}]"
@@ -354,38 +321,3 @@ def _kind(values: pd.Series, source: str) -> ColumnKind:
             f"{len(present):,} rows {example}, which are no categories; group them, {leave_out}"
         )
     return ColumnKind.CATEGORICAL
-
-
-def _is_boolean_word(value: object) -> bool:
-    return (value.strip().casefold() if isinstance(value, str) else value) in _TRUE_WORDS
-
-
-def _to_float(values: pd.Series, column: Column, source: str) -> np.ndarray:
-    if column.kind is ColumnKind.BOOLEAN and not pd.api.types.is_numeric_dtype(values):
-        folded = values.map(lambda v: v.strip().casefold() if isinstance(v, str) else v)
-        numbers = folded.map(_TRUE_WORDS)
-    else:
-        numbers = pd.to_numeric(values, errors="coerce")
-    result = numbers.to_numpy(np.float64, na_value=np.nan)
-    bad = np.isnan(result) & values.notna().to_numpy()
-    if bad.any():
-        row = int(bad.argmax())
-        raise InputError(
-            f"{source}: the {column.kind} column '{column.name}' holds the text "
-            f"{str(values.iloc[row])!r} in row {_row_number(values, row)}"
-            f"{f' and in {bad.sum() - 1} more' if bad.sum() > 1 else ''}; mend it or leave it empty"
-        )
-    infinite = np.abs(result) > np.finfo(np.float32).max
-    if infinite.any():
-        raise InputError(
-            f"{source}: column '{column.name}' is infinite (above 3.4e38) in {infinite.sum()} rows "
-            f"(first: row {_row_number(values, int(infinite.argmax()))}); replace these values or "
-            "leave them empty"
-        )
-    return result
-
-
-def _row_number(values: pd.Series, position: int) -> int:
-    """From 1, of the table that a range index counts: a piece's or a slice's is not its own."""
-    counted = isinstance(values.index, pd.RangeIndex)
-    return (int(values.index[position]) if counted else position) + 1

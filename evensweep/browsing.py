@@ -120,9 +120,9 @@ def report(run_dir: RunDir) -> None:
 
 
 def _print(page: "RenderableType") -> None:
-    from rich.console import Console
+    from .results.tables import plain_console
 
-    Console().print(page)
+    plain_console().print(page)
 
 
 def _print_as(

@@ -89,7 +89,6 @@ def run(
     with clear_errors():
         given = data_section(data, target, positive)
         config = configuration(sweep, given, settings or [], out, published, trainable)
-        config = config.model_copy(update={"storage": config.storage.resolve()})
         # The table first: a mistake in it should not have to wait for Ray's import.
         from .search.intake import read_table
 
@@ -154,33 +153,34 @@ def predict(
 ) -> None:
     """Scores a table: probability, rank and decile of every row, in the table's order."""
     with clear_errors():
-        from rich.console import Console
         from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
         from .datasets.locations import local_copy, local_output, parse_location
-        from .datasets.reading import check_file
-        from .search.prediction import score_file
+        from .results.tables import plain_console
+        from .search.prediction import check_paths, score_file
         from .search.run import open_model
 
         with (
             local_copy(parse_location(table)) as source,
             local_output(parse_location(output)) as target,
         ):
-            check_file(source)  # before the model takes its seconds
+            check_paths(source, target)  # before the model takes its seconds
             model, settings = open_model(run_dir)
+            console = plain_console(stderr=True)
             with Progress(
                 SpinnerColumn(),
                 "{task.completed:,} rows scored",
                 TimeElapsedColumn(),
-                console=Console(stderr=True),
+                console=console,
                 transient=True,
+                disable=not console.is_terminal,
             ) as progress:
                 task = progress.add_task("rows", total=None)
                 rows = score_file(
                     model,
                     source,
                     target,
-                    delimiter=delimiter or settings["delimiter"],
+                    delimiter=settings["delimiter"] if delimiter is None else delimiter,
                     header=settings["header"],
                     contacts=contacts,
                     on_rows=lambda n: progress.advance(task, n),
@@ -205,12 +205,11 @@ def describe(
     with clear_errors():
         given = data_section([table], target, positive)
         config = configuration(None, given, settings or [])
-        from rich.console import Console
-
         from .results.description import description
+        from .results.tables import plain_console
         from .search.intake import read_table
 
-        Console().print(description(read_table(config)))
+        plain_console().print(description(read_table(config)))
 
 
 @app.command()

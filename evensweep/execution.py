@@ -23,14 +23,19 @@ _STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.ESTALE, errno.EIO}
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turns wrong input into one sentence and exit code 2."""
+    """Turns wrong input, and files that the system doesn't give, into a line and exit code 2."""
     from .datasets.errors import InputError
     from .results.run_directory import RunDirectory
 
     try:
         yield
-    except InputError as error:
-        typer.echo(f"evensweep: {RunDirectory.with_locations(str(error))}", err=True)
+    except (InputError, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            raise  # who reads the output, such as head, has seen enough
+        reason = str(error) if isinstance(error, InputError) else _told(error)
+        # A column's name, for one, may hold line breaks.
+        line = " ".join(RunDirectory.with_locations(reason).splitlines())
+        typer.echo(f"evensweep: {line}", err=True)
         raise typer.Exit(WRONG_INPUT) from None
 
 
@@ -46,9 +51,9 @@ def sweeping(
         go_on: The command that goes on.
         shown: The folder that is written to, for errors that don't tell.
     """
-    from rich.console import Console
+    from .results.tables import plain_console
 
-    err = Console(stderr=True)
+    err = plain_console(stderr=True)
     try:
         from .cluster.session import ClusterError
         from .search.errors import SweepError
@@ -64,11 +69,8 @@ def sweeping(
         err.print(f"\ninterrupted; go on with: {go_on}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     except (SweepError, ClusterError, OSError) as error:
-        reason = str(error)
-        if isinstance(error, OSError) and error.strerror:
-            remedy = "; make room or bring the storage back" if error.errno in _STORAGE else ""
-            reason = f"{error.filename or shown}: {error.strerror}{remedy}"
-        err.print(f"evensweep: {reason}", style="red", soft_wrap=True, markup=False)
+        reason = _told(error, shown) if isinstance(error, OSError) else str(error)
+        err.print(f"evensweep: {reason}", style="red", soft_wrap=True)
         err.print(f"go on with: {go_on}", soft_wrap=True)
         raise typer.Exit(FAILED) from None
 
@@ -89,16 +91,18 @@ def run_sweep(
     Unless ``pack`` is None, the run is packed among Ray's logs at its end: its ``results``, or
     ``all`` of it.
     """
-    from rich.console import Console
+    from rich.text import Text
 
     from .cluster.session import log_folder
-    from .results.tables import closing
+    from .results.tables import closing, plain_console
     from .search.packing import packed_at_the_end
 
-    console = Console()
+    console = plain_console()
     console.print(
-        f"[bold]{table.name}[/]: {len(table.target):,} rows, "
-        f"{len(table.schema.columns)} features, {table.positive_rate:.1%} positive"
+        Text(table.name, style="bold", end=""),
+        f": {len(table.target):,} rows, {len(table.schema.columns)} features, "
+        f"{table.positive_rate:.1%} positive",
+        sep="",
     )
     for note in table.notes:
         console.print(f"  inferred {note}", style="dim", highlight=False)
@@ -139,11 +143,10 @@ def run_presets(
     presets: list[str], data_dir: Path, out: Path, address: str | None, cpus: int | None
 ) -> None:
     """Runs presets as published and as they are, what is not complete of it, and compares them."""
-    from rich.console import Console
-
     from .presets.reproduction import compare, comparison_tables, plan_runs, write_comparison
+    from .results.tables import plain_console
 
-    console = Console()
+    console = plain_console()
     runs = plan_runs(presets, data_dir, out)
     folders = f"--data-dir {shlex.quote(str(data_dir))} --out {shlex.quote(str(out))}"
     command = f"evensweep reproduce {' '.join(presets)} {folders}"
@@ -152,12 +155,23 @@ def run_presets(
         from .search.sweep import execute
 
         for run in runs:
-            console.print(f"[bold]{run.directory.name}[/]")
+            console.print(run.directory.name, style="bold")
             with display_for(console) as display:
                 execute(run.config, run.directory, run.table, session, display)
     lines = [line for preset in presets for line in compare(preset, out)]
     console.print(comparison_tables(lines))
     console.print(f"written to {write_comparison(lines, out)}", soft_wrap=True)
+
+
+def _told(error: OSError, shown: Path | Location | None = None) -> str:
+    """What the operating system said, of which file, and what to do."""
+    if not error.strerror:
+        return str(error)
+    if error.errno in _STORAGE:
+        remedy = "make room or bring the storage back"
+    else:
+        remedy = "check its rights, and what is there"
+    return f"{error.filename2 or error.filename or shown}: {error.strerror}; {remedy}"
 
 
 @contextmanager

@@ -111,7 +111,8 @@ def configuration(
     from .datasets.errors import InputError, nearest
     from .datasets.locations import parse_location
     from .presets import preset_paths
-    from .search.config import SweepConfig, override, read_yaml
+    from .search.config import SweepConfig
+    from .search.raw_config import override, read_yaml
 
     known = preset_paths()
     raw: dict[str, Any] = {}

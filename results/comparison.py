@@ -9,10 +9,11 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from .files import read_json, read_parquet
+from .contents import read_dataset, read_summary, read_test
 from .metrics import INTERVAL_METRICS, difference_intervals
 from .report_tables import TEST_METRICS
 from .run_directory import RunDirectory
+from .sweep_file import read_mapping
 from .tables import bare_table, four_decimals, titled
 
 _NO_SETTINGS = {"name", "storage", "module_folder"}
@@ -33,7 +34,7 @@ def compute_comparison(runs: Sequence[RunDirectory]) -> dict[str, Any]:
         rows. ``settings`` has every key of the sweep files in which the runs differ, with each
         run's value.
     """
-    summaries = [read_json(run.summary) for run in runs]
+    summaries = [read_summary(run) for run in runs]
     sweeps = [settings_of(run) for run in runs]
     keys = dict.fromkeys(key for sweep in sweeps for key in sweep if key not in _NO_SETTINGS)
     settings = {key: [sweep.get(key) for sweep in sweeps] for key in keys}
@@ -61,7 +62,7 @@ def settings_of(run: RunDirectory) -> dict[str, Any]:
                 values[f"{prefix}{key}"] = value
         return values
 
-    return flat(yaml.safe_load(run.sweep.read_text(encoding="utf-8")), "")
+    return flat(read_mapping(run.sweep), "")
 
 
 def comparison_table(content: dict[str, Any]) -> RenderableType:
@@ -156,13 +157,16 @@ def _line(summary: dict[str, Any]) -> dict[str, Any]:
 def _differences(first: RunDirectory, other: RunDirectory) -> dict[str, Any] | None:
     if not (first.test_predictions.exists() and other.test_predictions.exists()):
         return None
-    if read_json(first.dataset)["fingerprint"] != read_json(other.dataset)["fingerprint"]:
+    if read_dataset(first)["fingerprint"] != read_dataset(other)["fingerprint"]:
         return None
-    frames = [read_parquet(run.test_predictions) for run in (first, other)]
+    frames = [read_test(run) for run in (first, other)]
     keys = [frame[["row", "target", *({"view"} & set(frame))]] for frame in frames]
     if not keys[0].equals(keys[1]):
         return None
-    tests = [read_json(run.summary)["test"] for run in (first, other)]
+    summaries = [read_summary(run) for run in (first, other)]
+    if not all("test" in summary for summary in summaries):
+        return None
+    tests = [summary["test"] for summary in summaries]
     intervals = difference_intervals(
         frames[0]["target"].to_numpy(np.int64),
         [frame["ensemble"].to_numpy(np.float64) for frame in frames],

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .calibration import compute_calibration
+from .contents import read_ensemble, read_folds, read_out_of_fold, read_sweep, read_test
 from .curves import (
     CURVE_MODELS,
     compute_precision_recall,
@@ -28,7 +28,6 @@ from .decisions import compute_gains, compute_thresholds
 from .diversity import compute_diversity, plot_diversity
 from .drawing import figure_of, new_figure, png_bytes
 from .figure_numbers import points, points_by_model, together
-from .files import read_json, read_parquet
 from .hyperparameter_figures import plot_importance, plot_parallel, plot_slices
 from .hyperparameters import Configurations, compute_configurations, compute_importance
 from .records import TrialRecord, views_of
@@ -90,7 +89,7 @@ def draw_pictures(
         trials: Of the search, as far as it is.
         history: Their epochs, as in ``history.parquet``.
     """
-    sweep = yaml.safe_load(run.sweep.read_text(encoding="utf-8"))
+    sweep = read_sweep(run)
     pictures: list[Picture] = []
     if "test" in summary:
         pictures += _test_pictures(run, summary)
@@ -114,7 +113,7 @@ def _picture(
 
 
 def _test_pictures(run: RunDirectory, summary: dict[str, Any]) -> Iterator[Picture]:
-    frame = read_parquet(run.test_predictions)
+    frame = read_test(run)
     y = frame["target"].to_numpy(np.int64)
     positive_rate = float(y.mean())
     models = {name: frame[name].to_numpy(np.float64) for name in CURVE_MODELS}
@@ -274,7 +273,7 @@ def _configuration_numbers(data: Configurations) -> pd.DataFrame:
 
 
 def _fold_picture(run: RunDirectory) -> Picture:
-    data = compute_folds(read_parquet(run.cross_validation))
+    data = compute_folds(read_folds(run))
     return _picture(
         "folds",
         "cross-validation",
@@ -286,7 +285,7 @@ def _fold_picture(run: RunDirectory) -> Picture:
 
 
 def _ensemble_pictures(run: RunDirectory) -> Iterator[Picture]:
-    ensemble = read_json(run.ensemble)
+    ensemble = read_ensemble(run)
     data = compute_selection(ensemble)
     what = "loss" if data.name is None else "metric"
     yield _picture(
@@ -297,7 +296,9 @@ def _ensemble_pictures(run: RunDirectory) -> Iterator[Picture]:
         plot_selection(data),
         points(data).assign(round=np.arange(len(data.losses)) + 1),
     )
-    diversity = compute_diversity(read_parquet(run.oof_predictions), ensemble["members"])
+    members = ensemble["members"]
+    oof = read_out_of_fold(run, [member["trial"] for member in members])
+    diversity = compute_diversity(oof, members)
     if diversity is not None:
         yield _picture(
             "ensemble",

@@ -1,14 +1,20 @@
-"""Atomic writes: a reader sees the whole old file or the whole new one, never half of one."""
+"""Atomic writes, and reading that says in one sentence what is wrong with a file.
 
+A reader sees the whole old file or the whole new one, never half of one.
+"""
+
+import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from ..datasets.errors import InputError
 from ..datasets.locations import Location
@@ -20,6 +26,14 @@ try:
     import fcntl
 except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
+
+_GONE = {errno.EIO, errno.ESTALE}
+"""What the operating system says of a storage that has gone, beside its folders' absence."""
+
+_LONGEST_REASON = 160
+_ARROW = "Could not open Parquet input source '<Buffer>': "
+_PLAIN_MESSAGES = {"missing": "is missing", "model_type": "must hold keys"}
+"""Wordings for messages of Pydantic's that name Python's or its own types."""
 
 
 def cache_folder() -> Path | None:
@@ -103,40 +117,95 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Reads a JSON file of a run.
-
-    Raises:
-        InputError: It is missing or damaged.
-        OSError: Its storage has gone.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        if not path.parent.exists():
-            raise
-        raise _damaged(path) from error
-    except ValueError as error:
-        raise _damaged(path) from error
-
-
-def read_parquet(path: Path) -> pd.DataFrame:
-    """Reads a Parquet file of a run.
-
-    Raises:
-        InputError: It is missing or damaged.
-    """
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise _damaged(path) from error
-
-
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:
     """Writes a Parquet file atomically."""
     with replacing(path) as temporary:
         frame.to_parquet(temporary, index=False)
 
 
-def _damaged(path: Path) -> InputError:
-    return InputError(f"{path} is missing or damaged; delete it and resume the run")
+@contextmanager
+def reading(path: Path | Location, remedy: str | None = None) -> Iterator[None]:
+    """Says what is wrong with a file of a run that the block reads, and what to do.
+
+    Args:
+        path: The file.
+        remedy: The end of the sentence. None for a file that a resumed run makes again.
+
+    Raises:
+        InputError: It is missing, can't be opened, or is not what it should be.
+        OSError: Its storage has gone.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        if not path.parent.exists():
+            raise
+        raise InputError(f"{path} is missing; {remedy or 'resume the run'}") from error
+    except PermissionError as error:
+        raise InputError(f"{path} can't be read ({error.strerror}); check its rights") from error
+    # A format's library raises whatever its parser trips over: PyArrow, NumPy, Keras and skops each
+    # know a dozen types, and so do the modules below them.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _GONE:
+            raise
+        raise damaged(path, _reason(error), remedy) from error
+
+
+def damaged(path: Path | Location, reason: str, remedy: str | None = None) -> InputError:
+    """The error for a file of a run that is not what it should be; see :func:`reading`."""
+    return InputError(f"{path} is damaged ({reason}); {remedy or 'delete it and resume the run'}")
+
+
+def read_json(path: Path, shape: type[BaseModel] | None = None, remedy: str | None = None) -> Any:
+    """Reads a JSON file of a run.
+
+    Args:
+        path: The file.
+        shape: What it must hold; it may hold more.
+        remedy: As for :func:`reading`.
+
+    Raises:
+        InputError: It is missing or damaged.
+        OSError: Its storage has gone.
+    """
+    with reading(path, remedy):
+        content = from_json(path.read_bytes(), allow_inf_nan=False)
+        if shape is not None:
+            shape.model_validate(content)
+    return content
+
+
+def read_parquet(
+    path: Path, check: Callable[[pd.DataFrame], None] = lambda frame: None
+) -> pd.DataFrame:
+    """Reads a Parquet file of a run.
+
+    Args:
+        path: The file.
+        check: Raises a ValueError that says what is wrong with the content.
+
+    Raises:
+        InputError: It is missing or damaged.
+        OSError: Its storage has gone.
+    """
+    with reading(path), path.open("rb") as file:  # pandas would read a folder, too
+        frame = pd.read_parquet(file)
+        check(frame)
+    return frame
+
+
+def _reason(error: Exception) -> str:
+    """An error in a few words of one line."""
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror
+    elif isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "it"
+        told = _PLAIN_MESSAGES.get(first["type"], first["msg"])
+        text = f"{place}: {told[0].lower()}{told[1:]}"
+    else:
+        text = (str(error).strip().splitlines() or [""])[0] or type(error).__name__
+        text = text.removeprefix(_ARROW).partition(". ")[0]
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"

@@ -125,8 +125,8 @@ def _hyperparameter(name: str, values: Sequence[Any], space: Mapping[str, Any]) 
         np.nan if value is None else float(value) if numbers else words.index(str(value))
         for value in values
     ]
-    log = isinstance(domain, Mapping) and bool(domain.get("log"))
-    return Hyperparameter(name, np.array(positions, np.float64), words, log)
+    log = isinstance(domain, Mapping) and bool(domain.get("log")) and np.nanmin(positions) > 0
+    return Hyperparameter(name, np.array(positions, np.float64), words, bool(log))
 
 
 def compute_importance(views: Sequence[Configurations], seed: int) -> Importance | None:

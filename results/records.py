@@ -7,14 +7,17 @@ already written tell what was finished; a torn last line is ignored.
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias
 
 import pandas as pd
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, WrapValidator
+from pydantic_core import from_json
 
 from ..datasets.errors import InputError
+from .files import reading
 from .objective import Mode, as_objective
 
 FINISHED = frozenset({"stopped", "completed", "converged", "diverged", "failed"})
@@ -29,6 +32,31 @@ HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 ARRIVAL = "search_seconds"
 """Column of ``history.parquet``: how long the search had gone on for when an epoch's figures
 arrived; those of all epochs of a step arrive together."""
+
+
+def _scalars(config: dict[str, Any]) -> dict[str, Any]:
+    if not all(isinstance(value, bool | int | float | str | None) for value in config.values()):
+        raise ValueError("a hyperparameter must be a number, text, true or false")
+    return config
+
+
+def _unchanged(value: Any, check: Callable[[Any], Any]) -> Any:
+    check(value)
+    return value
+
+
+# What a file must hold is checked as Pydantic reads these; whole numbers stay whole in a history.
+_Count: TypeAlias = Annotated[int, Field(ge=0)]
+_Seconds: TypeAlias = Annotated[float, Field(ge=0)]
+_Config: TypeAlias = Annotated[dict[str, Any], AfterValidator(_scalars)]
+_Row: TypeAlias = Annotated[
+    list[float | None], Field(min_length=len(HISTORY_COLUMNS), max_length=len(HISTORY_COLUMNS))
+]
+_History: TypeAlias = Annotated[list[_Row], WrapValidator(_unchanged)]
+
+
+def _one_of(words: Iterable[str]) -> Any:
+    return Field(pattern=f"^({'|'.join(sorted(words))})$")
 
 
 @dataclass
@@ -63,24 +91,26 @@ class TrialRecord:
 
     id: str
     view: str
-    stage: str
-    seed: int
-    config: dict[str, Any]
-    status: str = "waiting"
-    rung: int = 0
-    epochs: int = 0
-    best_epoch: int = 0
+    stage: Annotated[str, _one_of(["baseline", "search"])]
+    seed: _Count
+    config: _Config
+    status: Annotated[str, _one_of([*FINISHED, "waiting", "running", "paused"])] = "waiting"
+    rung: _Count = 0
+    epochs: _Count = 0
+    best_epoch: _Count = 0
     best_val_loss: float | None = None
     best_val_accuracy: float | None = None
-    seconds: float = 0.0
+    seconds: _Seconds = 0.0
     checkpoint: str | None = None
     error: str | None = None
-    history: list[list[float | None]] = field(default_factory=list)
+    history: _History = field(default_factory=list)
     arrivals: list[tuple[int, float]] = field(default_factory=list)
-    bracket: int = 0
+    bracket: _Count = 0
     mode: Mode | None = None
     best_metric: float | None = None
     measured: list[tuple[int, float | None]] = field(default_factory=list)
+
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
 
     @property
     def finished(self) -> bool:
@@ -104,12 +134,17 @@ class TrialRecord:
         return as_objective(self.mode, self.best_val_loss, self.best_metric)
 
 
+_EXACTLY = ConfigDict(allow_inf_nan=False, extra="forbid")
+
+
 @dataclass(frozen=True)
 class Start:
     """A trial goes into training, from where it was; its first start brings its configuration."""
 
     trial: str
-    config: dict[str, Any] | None = None
+    config: _Config | None = None
+
+    __pydantic_config__ = _EXACTLY
 
 
 @dataclass(frozen=True)
@@ -122,17 +157,19 @@ class Progress:
     """
 
     trial: str
-    rung: int
-    epochs: int
-    best_epoch: int
+    rung: _Count
+    epochs: _Count
+    best_epoch: _Count
     best_val_loss: float | None
     best_val_accuracy: float | None
-    seconds: float
-    history: list[list[float | None]]
-    ending: str | None = None
+    seconds: _Seconds
+    history: _History
+    ending: Annotated[str | None, _one_of(FINISHED)] = None
     checkpoint: str | None = None
-    at: float | None = None
+    at: _Seconds | None = None
     best_metric: float | None = None
+
+    __pydantic_config__ = _EXACTLY
 
 
 @dataclass(frozen=True)
@@ -140,13 +177,19 @@ class End:
     """A trial will not train on: it was ``stopped`` at its rung, or has ``failed``."""
 
     trial: str
-    status: str
+    status: Annotated[str, _one_of(FINISHED)]
     error: str | None = None
+
+    __pydantic_config__ = _EXACTLY
 
 
 Event: TypeAlias = Start | Progress | End
 
 _EVENTS: dict[str, type[Event]] = {"start": Start, "progress": Progress, "end": End}
+_READERS: dict[str, TypeAdapter[Event]] = {
+    name: TypeAdapter(event) for name, event in _EVENTS.items()
+}
+_TRIALS = TypeAdapter(list[TrialRecord])
 
 
 class SearchRecord:
@@ -178,10 +221,16 @@ class SearchRecord:
 
     @classmethod
     def read(cls, path: Path, trials: Iterable[TrialRecord]) -> Self:
-        """The record of a search that may be running in another process; the file is left alone."""
+        """The record of a search that may be running in another process; the file is left alone.
+
+        Raises:
+            InputError: A line of it is damaged, or it can't be read.
+        """
         record = cls(path, trials)
         if path.exists():
-            record._replay(path.read_text(encoding="utf-8"))
+            with reading(path, "restore it, or delete its folder to search again"):
+                text = path.read_text(encoding="utf-8")
+            record._replay(text)
         return record
 
     @classmethod
@@ -206,8 +255,8 @@ class SearchRecord:
     def _replay(self, text: str) -> None:
         for number, line in enumerate(text.rpartition("\n")[0].splitlines(), start=1):
             try:
-                values = json.loads(line)
-                event = _EVENTS[values.pop("event")](**values)
+                values = from_json(line, allow_inf_nan=False)
+                event = _READERS[values.pop("event")].validate_python(values)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise InputError(
                     f"{self.path} is damaged at line {number}; delete that line and resume the run"
@@ -267,8 +316,12 @@ def trials_frame(trials: Iterable[TrialRecord]) -> pd.DataFrame:
 
 
 def trials_from_frame(frame: pd.DataFrame) -> list[TrialRecord]:
-    """The trials that :func:`trials_frame` laid out, without their histories."""
-    trials = []
+    """The trials that :func:`trials_frame` laid out, without their histories.
+
+    Raises:
+        ValueError: A row is none of a trial.
+    """
+    rows = []
     for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
         # A hyperparameter that only other trials have is a gap in this one's row.
         config = {
@@ -276,9 +329,8 @@ def trials_from_frame(frame: pd.DataFrame) -> list[TrialRecord]:
             for key, value in row.items()
             if str(key).startswith("config.") and value is not None
         }
-        known = {str(k): v for k, v in row.items() if not str(k).startswith("config.")}
-        trials.append(TrialRecord(config=config, **known))
-    return trials
+        rows.append({str(key): value for key, value in row.items()} | {"config": config})
+    return _TRIALS.validate_python(rows)
 
 
 def history_frame(trials: Iterable[TrialRecord]) -> pd.DataFrame:

@@ -4,11 +4,19 @@ import shlex
 from typing import Any
 
 import pandas as pd
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from .contents import (
+    read_dataset,
+    read_ensemble,
+    read_environment,
+    read_folds,
+    read_history,
+    read_sweep,
+    read_test,
+)
 from .figures import Picture, draw_pictures
-from .files import read_json, read_parquet, replacing, write_text
+from .files import replacing, write_text
 from .objective import VAL_LOSS, metric_title
 from .records import TrialRecord, history_frame, views_of
 from .report_tables import (
@@ -44,14 +52,16 @@ def write_report(run: RunDirectory, summary: dict[str, Any], trials: list[TrialR
         summary: The content of ``summary.json``.
         trials: Of the search, as far as it is.
     """
-    history = read_parquet(run.history) if run.history.exists() else history_frame(trials)
+    # Until the search is complete, its record has what these files will.
+    history = read_history(run) if run.trials.exists() else history_frame(trials)
     pictures = draw_pictures(run, summary, trials, history)
+    page = render(run, summary, trials, history, pictures)
     with replacing(run.plots) as folder:
         folder.mkdir()
         for picture in pictures:
             (folder / f"{picture.name}.png").write_bytes(picture.png)
             picture.numbers.to_csv(folder / f"{picture.name}.csv", index=False)
-    write_text(run.report, render(run, summary, trials, history, pictures))
+    write_text(run.report, page)
 
 
 def render(
@@ -72,17 +82,16 @@ def render(
     environment.filters.update(
         count=_count, decimals=_decimals, signed=_signed, percent=_percent, duration=_duration
     )
-    recorded = read_json(run.environment)
-    sweep = run.sweep.read_text(encoding="utf-8")
-    settings = yaml.safe_load(sweep)
+    recorded = read_environment(run)
+    settings = read_sweep(run)
     shown = shlex.quote(str(run.location))
     context: dict[str, Any] = {
         "run": run.name,
         "summary": summary,
         "pictures": pictures,
-        "sweep": sweep,
+        "sweep": run.sweep.read_text(encoding="utf-8"),
         "environment": recorded,
-        "dataset": read_json(run.dataset) if run.dataset.exists() else None,
+        "dataset": read_dataset(run) if run.dataset.exists() else None,
         "predict": f"evensweep predict {shown} TABLE -o scores.csv",
         "resume": f"evensweep resume {shown}",
         "refresh": f"evensweep report {shown}",
@@ -90,20 +99,21 @@ def render(
         "model_titles": {"ensemble": "ensemble", **REFERENCE_TITLES},
         "stage_titles": STAGE_TITLES,
         "status_titles": STATUS_TITLES,
-        "metric": _metric(yaml.safe_load(sweep)["search"]),
+        "metric": _metric(settings["search"]),
         "models": MODELS,
         "folds": [],
+        "trials": trials,
         "views": views_of(trials),
         "untested": settings.get("split", {}).get("test") == 0,
     }
     if run.cross_validation.exists():
-        context["folds"] = compute_folds(read_parquet(run.cross_validation))
+        context["folds"] = compute_folds(read_folds(run))
     if len(history):
         context |= _search_context(summary, trials, history, context)
     if run.ensemble.exists():
-        context["ensemble"] = read_json(run.ensemble)
+        context["ensemble"] = read_ensemble(run)
     if "test" in summary:
-        frame = read_parquet(run.test_predictions)
+        frame = read_test(run)
         intervals = score_intervals(summary, frame, recorded["seed"])
         context |= {
             "answer": answer(summary),

@@ -1,5 +1,6 @@
 """The layout of a run directory: this class owns every path and file name in it."""
 
+import os
 import re
 import weakref
 from pathlib import Path
@@ -89,7 +90,7 @@ class RunDirectory:
         Raises:
             InputError: There is no run at ``root``.
         """
-        run = cls(root.resolve())
+        run = cls(real(root))
         if not run.sweep.is_file():
             raise InputError(
                 f"{root} is no run directory (it has no sweep.yaml); "
@@ -104,7 +105,7 @@ class RunDirectory:
         Raises:
             InputError: Something stands at ``root`` already, or it can't be written.
         """
-        run = cls(root.resolve())
+        run = cls(real(root))
         try:
             run.root.mkdir(parents=True)
         except FileExistsError as error:
@@ -117,3 +118,8 @@ class RunDirectory:
                 f"{root} can't be written ({error.strerror}); choose another --out"
             ) from error
         return run
+
+
+def real(path: Path) -> Path:
+    """The absolute path behind all links; of links in a circle the path itself, and no error."""
+    return Path(os.path.realpath(path))

@@ -3,15 +3,25 @@
 from typing import Any
 
 import numpy as np
-import yaml
 from sklearn.metrics import classification_report
 
+from .contents import (
+    read_average,
+    read_dataset,
+    read_ensemble,
+    read_environment,
+    read_folds,
+    read_holdout,
+    read_sweep,
+    read_test,
+    read_trials,
+)
 from .decisions import decision_cost, decision_words, gains_table
-from .files import read_json, read_parquet, write_json
+from .files import read_json, write_json
 from .leaderboard import cv_metrics
 from .metrics import bootstrap_intervals, classification_metrics
 from .objective import VAL_LOSS
-from .records import TrialRecord, best_trials, trials_from_frame, views_of
+from .records import TrialRecord, best_trials, views_of
 from .references import REFERENCES
 from .run_directory import RunDirectory
 
@@ -32,9 +42,12 @@ def write_summary(run: RunDirectory, status: str, error: str | None = None) -> d
 
 
 def compute_summary(run: RunDirectory, status: str) -> dict[str, Any]:
-    """The contract of ``summary.json``; parts of stages that are not complete are left out."""
-    sweep = yaml.safe_load(run.sweep.read_text(encoding="utf-8"))
-    environment = read_json(run.environment)
+    """The contract of ``summary.json``; parts of stages that are not complete are left out.
+
+    Raises:
+        InputError: A file of the run is damaged.
+    """
+    sweep, environment = read_sweep(run), read_environment(run)
     summary: dict[str, Any] = {
         "run": run.name,
         "status": status,
@@ -43,22 +56,22 @@ def compute_summary(run: RunDirectory, status: str) -> dict[str, Any]:
         "stage_seconds": environment["stage_seconds"],
     }
     if run.dataset.exists():
-        dataset = read_json(run.dataset)
+        dataset = read_dataset(run)
         keys = ("name", "rows", "features", "positive_rate", "fingerprint")
         summary["dataset"] = {key: dataset[key] for key in keys}
         if run.trials.exists():
-            trials = trials_from_frame(read_parquet(run.trials))
+            trials = read_trials(run)
             summary |= _search_part(run, sweep, environment, dataset, trials)
             summary["cost"] = _cost_part(run, sweep, environment, trials)
     if run.ensemble.exists():
-        ensemble = read_json(run.ensemble)
+        ensemble = read_ensemble(run)
         summary["ensemble"] = {
             key: ensemble[key]
             for key in ("members", "oof_log_loss", "oof_roc_auc", "oof_metric", "ranking")
             if key in ensemble
         }
         if run.test_predictions.exists():
-            dataset = read_json(run.dataset)
+            dataset = read_dataset(run)
             rows = dataset.get("natural_rows", dataset["rows"])  # older runs have the one alone
             summary |= _test_part(run, sweep, ensemble, rows)
         if run.holdout_predictions.exists():
@@ -74,9 +87,7 @@ def _search_part(
     trials: list[TrialRecord],
 ) -> dict[str, Any]:
     searched = [trial for trial in trials if trial.stage == "search"]
-    cross_validated = (
-        cv_metrics(read_parquet(run.cross_validation)) if run.cross_validation.exists() else {}
-    )
+    cross_validated = cv_metrics(read_folds(run)) if run.cross_validation.exists() else {}
     views: dict[str, Any] = {}
     stages: list[dict[str, Any]] = []
     for view in views_of(trials):
@@ -147,7 +158,7 @@ def _cost_part(
         },
     }
     if run.cross_validation.exists():
-        folds = read_parquet(run.cross_validation)
+        folds = read_folds(run)
         cost["cross_validation"] = {
             str(view): {
                 "trainings": len(rows),
@@ -164,16 +175,14 @@ def _later_stages(
 ) -> dict[str, tuple[float | None, float | None]]:
     """The view's averaged best trials on the validation rows, and its best trial's k-fold."""
     figures: dict[str, tuple[float | None, float | None]] = {}
-    average = f"average.{view}"
-    validation = read_parquet(run.validation_predictions)
-    if average in validation:
-        validation = validation[validation[average].notna()]  # others are other views' own rows
+    average = read_average(run, view)
+    if average is not None:
         measured = classification_metrics(
-            validation["target"].to_numpy(), validation[average].to_numpy(), threshold=0.5
+            average["target"].to_numpy(), average["average"].to_numpy(), threshold=0.5
         )
         figures["ensemble"] = (measured["log_loss"], measured["accuracy"])
     if run.cross_validation.exists():
-        folds = read_parquet(run.cross_validation)
+        folds = read_folds(run)
         folds = folds[folds["trial"] == best_trial]
         if len(folds):
             figures["cross_validation"] = (
@@ -186,7 +195,7 @@ def _later_stages(
 def _test_part(
     run: RunDirectory, sweep: dict[str, Any], ensemble: dict[str, Any], n_rows: int
 ) -> dict[str, Any]:
-    test = read_parquet(run.test_predictions)
+    test = read_test(run)
     y = test["target"].to_numpy()
     thresholds = ensemble["thresholds"]
     decision = sweep.get("decision", {"by": "f1"})  # runs from before there was a choice
@@ -230,7 +239,7 @@ def _holdout_part(run: RunDirectory, seed: int) -> dict[str, Any]:
 
     Calls are at a probability of one half, which nothing had to choose.
     """
-    frame = read_parquet(run.holdout_predictions)
+    frame = read_holdout(run)
     y, probabilities = frame["target"].to_numpy(), frame["ensemble"].to_numpy()
     return {
         **classification_metrics(y, probabilities, threshold=0.5),

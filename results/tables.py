@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -28,6 +28,18 @@ STAGE_TITLES = {
     "ensemble": "average of best trials",
     "cross_validation": "best trial, k-fold",
 }
+
+
+_NUMBERS = (
+    "num_layers",
+    "hidden_layer_size",
+    "learning_rate",
+    "dropout_rate",
+    "l2_strength",
+    "embedding_scale",
+    "members",
+)
+"""Hyperparameters of ours that are numbers; a user's own model may have words of these names."""
 
 
 @dataclass(frozen=True)
@@ -243,12 +255,13 @@ def config_text(config: dict[str, Any]) -> str:
 
     One of a user's own model lists its hyperparameters by name.
     """
-    if not {"num_layers", "hidden_layer_size", "activation"} <= set(config):
+    named = {"num_layers", "hidden_layer_size", "activation"} <= set(config)
+    if not named or any(isinstance(config.get(name), str) for name in _NUMBERS):
         return ", ".join(f"{name} {_short(value)}" for name, value in config.items())
     shape = f"{config['num_layers']:.0f}×{config['hidden_layer_size']:.0f} {config['activation']}"
     rest = {"lr": "learning_rate", "dropout": "dropout_rate", "l2": "l2_strength"}
     parts = [f"{short} {config[name]:.2g}" for short, name in rest.items() if config.get(name)]
-    if config.get("embedding", "none") != "none":
+    if config.get("embedding", "none") != "none" and "embedding_scale" in config:
         parts.append(f"{config['embedding']} {config['embedding_scale']:.2g}")
     if config.get("members", 1) > 1:
         parts.append(f"{config['members']:.0f} members")
@@ -257,6 +270,15 @@ def config_text(config: dict[str, Any]) -> str:
 
 def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def plain_console(**settings: Any) -> Console:
+    """A console that shows names and values as they are: nothing in them is markup.
+
+    Args:
+        settings: As of Rich's.
+    """
+    return Console(markup=False, emoji=False, **settings)
 
 
 def four_decimals(value: float | None) -> str:

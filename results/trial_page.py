@@ -5,13 +5,13 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ..datasets.errors import InputError, nearest
-from .files import read_json, read_parquet
+from .contents import read_ensemble, read_folds, read_history
 from .leaderboard import cv_losses
+from .objective import finite_or_none
 from .records import HISTORY_COLUMNS, TrialRecord, best_trials
 from .report_tables import STATUS_TITLES
 from .run_directory import RunDirectory
@@ -20,6 +20,7 @@ from .tables import bare_table, four_decimals, titled
 _SHOWN_EPOCHS = 20
 """Lines of a trial's history, beside that of its best epoch."""
 
+_FOLD_FIGURES = ("rows", "val_loss", "val_accuracy", "best_epoch", "seconds")
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -49,7 +50,7 @@ def compute_trial(run: RunDirectory, trials: Sequence[TrialRecord], name: str) -
     del content["arrivals"], content["measured"]
     history = trial.history
     if run.history.exists():
-        frame = read_parquet(run.history)
+        frame = read_history(run)
         rows = frame.loc[frame["trial"] == name, list(HISTORY_COLUMNS)]
         history = rows.astype(object).where(rows.notna(), None).to_numpy().tolist()
     content["history"] = [dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in history]
@@ -58,13 +59,14 @@ def compute_trial(run: RunDirectory, trials: Sequence[TrialRecord], name: str) -
     content["of"] = len(ranked)
     content["folds"] = content["cv_val_loss"] = content["weight"] = None
     if run.cross_validation.exists():
-        folds = read_parquet(run.cross_validation)
+        folds = read_folds(run)
         folds = folds[folds["trial"] == name].sort_values("fold")
         if len(folds):
-            content["folds"] = folds.drop(columns=["trial", "view"]).to_dict("records")
-            content["cv_val_loss"] = cv_losses(folds)[name]
+            figures = folds[["fold", *_FOLD_FIGURES]].astype(object)
+            content["folds"] = figures.where(figures.notna(), None).to_dict("records")
+            content["cv_val_loss"] = finite_or_none(cv_losses(folds)[name])
     if run.ensemble.exists():
-        weights = {m["trial"]: m["weight"] for m in read_json(run.ensemble)["members"]}
+        weights = {m["trial"]: m["weight"] for m in read_ensemble(run)["members"]}
         content["weight"] = weights.get(name, 0.0)
     return content
 
@@ -101,7 +103,7 @@ def _headline(content: dict[str, Any]) -> Text:
         metric = "" if content["best_metric"] is None else f", metric {content['best_metric']:.4f}"
         text.append(
             f"best at epoch {content['best_epoch']}: log loss {content['best_val_loss']:.4f}, "
-            f"accuracy {content['best_val_accuracy']:.1%}{metric} on the validation rows"
+            f"accuracy {_percent(content['best_val_accuracy'])}{metric} on the validation rows"
         )
         if content["place"] is not None:
             text.append(f", place {content['place']} of {content['of']}")
@@ -116,17 +118,17 @@ def _headline(content: dict[str, Any]) -> Text:
 def _history(content: dict[str, Any]) -> RenderableType:
     rows = content["history"]
     shown = np.unique(np.linspace(0, len(rows) - 1, min(_SHOWN_EPOCHS, len(rows))).round())
-    numbers = sorted({*shown.astype(int).tolist(), max(content["best_epoch"] - 1, 0)})
+    best = [number for number, row in enumerate(rows) if row["epoch"] == content["best_epoch"]]
+    numbers = sorted({*shown.astype(int).tolist(), *best})
     table = bare_table()
     for title in ("epoch", "loss", "accuracy", "validation loss", "accuracy"):
         table.add_column(f"  {title}", justify="right")
     for number in numbers:
         row = rows[number]
-        is_best = row["epoch"] == content["best_epoch"]
         table.add_row(
             f"{row['epoch']:.0f}",
             *(four_decimals(row[key]) for key in HISTORY_COLUMNS[1:]),
-            style="bold" if is_best else "",
+            style="bold" if number in best else "",
         )
     heading = Text.assemble(
         "Epochs, the best one bold; validation loss ",
@@ -144,10 +146,14 @@ def _folds(content: dict[str, Any]) -> RenderableType:
             str(fold["fold"]),
             f"{fold['rows']:,}",
             four_decimals(fold["val_loss"]),
-            "–" if pd.isna(fold["val_accuracy"]) else f"{fold['val_accuracy']:.1%}",
+            _percent(fold["val_accuracy"]),
             str(fold["best_epoch"]),
         )
     return titled("Folds, each judged on rows that its network never saw", table)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
 
 
 def _sparkline(values: Sequence[float | None], width: int = 40) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,17 +17,17 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from yaml.constructor import ConstructorError
 
 from ..datasets.errors import InputError, nearest
-from ..datasets.locations import Location, parse_location
+from ..datasets.locations import Location
 from ..datasets.samplers import SAMPLER, SamplerSpec
-from ..datasets.stores import LocationError
 from ..datasets.user_code import Role, find_module, names_code, split_reference
 from ..results.objective import METRIC, MetricSpec
+from ..results.run_directory import real
 from ..trainables.builder import BUILDER, is_builder
 from ..trainables.family import MLP, FamilySpec
 from ..trainables.mlp import HYPERPARAMETERS, MLPConfig
+from .raw_config import as_list, read_yaml
 from .searcher_protocol import SEARCHER
 from .sections import (
     RUN_NAME,
@@ -36,6 +35,7 @@ from .sections import (
     DataConfig,
     DecisionConfig,
     EnsembleConfig,
+    FilePath,
     Place,
     PreprocessingConfig,
     ResourcesConfig,
@@ -44,7 +44,7 @@ from .sections import (
     SplitConfig,
     TrainingConfig,
 )
-from .space import AnyDomain, Scalar, parse_domain
+from .space import AnyDomain, Scalar, kind_of, parse_domain
 from .validation_messages import first_problem
 from .view_list import ViewList, check_views
 
@@ -71,13 +71,7 @@ _TRAINING_HYPERPARAMETERS = {"batch_size", "learning_rate"}
 _Domain = Annotated[SerializeAsAny[AnyDomain], BeforeValidator(parse_domain)]
 
 
-def _as_list(raw: Any) -> Any:
-    if raw is None:
-        return ()
-    return (raw,) if isinstance(raw, str | Path) else raw
-
-
-_Folders = Annotated[tuple[Path, ...], BeforeValidator(_as_list)]
+_Folders = Annotated[tuple[FilePath, ...], BeforeValidator(as_list)]
 """One folder, or a list of them."""
 
 
@@ -112,7 +106,7 @@ class SweepConfig(Section):
     resources: ResourcesConfig = ResourcesConfig()
     storage: Place = Path("runs")
     """The folder that holds the runs: a path, or a URI such as s3://bucket/runs."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)  # what scikit-learn takes
     """Of everything that is drawn."""
 
     @model_validator(mode="before")
@@ -190,6 +184,9 @@ class SweepConfig(Section):
                 self._try_value("space", name, value)
         for name, value in self.baseline_configuration.items():
             self._try_value("baseline", name, value)
+            if name in self.space and kind_of(value) != kind_of(self.space[name].middle()):
+                kind = kind_of(self.space[name].middle())
+                raise ValueError(f"baseline.{name} must be {kind} as in the space, got {value!r}")
         return self
 
     def _try_value(self, section: str, name: str, value: Scalar) -> None:
@@ -287,8 +284,10 @@ class SweepConfig(Section):
             "path": path and path.resolve(),
             "arrays": arrays and {view: file.resolve() for view, file in arrays.items()},
         }
+        storage = self.storage if isinstance(self.storage, Location) else real(self.storage)
         return self.model_copy(
             update={
+                "storage": storage,
                 "module_folder": tuple(map(Path, dict.fromkeys(self.modules.values()))),
                 "data": self.data.model_copy(update=sources),
             }
@@ -331,102 +330,6 @@ class SweepConfig(Section):
 
 def _top_level(reference: str) -> str:
     return reference.partition(":")[0].partition(".")[0]
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML would take the last without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                continue
-            if key_node.value in seen:
-                raise ConstructorError(
-                    None, None, f"the key '{key_node.value}' stands twice", key_node.start_mark
-                )
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path | Location) -> dict[str, Any]:
-    """The raw mapping of a sweep file; relative paths of inputs are taken from the file's folder.
-
-    These are those of ``data``, and ``module_folder``, which is that folder where it is not given.
-
-    Raises:
-        InputError: The file is missing or is no YAML mapping.
-    """
-    raw = read_mapping(path)
-    data = raw.get("data")
-    if isinstance(data, dict) and isinstance(data.get("path"), str):
-        data["path"] = _beside(path, data["path"])
-    if isinstance(data, dict) and isinstance(data.get("arrays"), dict):
-        data["arrays"] = {view: _beside(path, str(file)) for view, file in data["arrays"].items()}
-    given = raw.get("module_folder")
-    folders = _as_list("." if given is None else given)
-    if isinstance(folders, list | tuple):  # anything else is told when it is validated
-        whole = path.parent.resolve() / path.name
-        raw["module_folder"] = [_beside(whole, str(folder)) for folder in folders]
-    return raw
-
-
-def read_mapping(path: Path | Location) -> dict[str, Any]:
-    """The mapping of a YAML file.
-
-    Raises:
-        InputError: The file is missing or is no YAML mapping.
-    """
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except LocationError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path} can't be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8; save it as UTF-8") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or getattr(error, "reason", "not YAML")
-        raise InputError(f"{path} is not well-formed YAML{where} ({problem}); mend it") from error
-    raw = {} if raw is None else raw
-    if not isinstance(raw, dict):
-        raise InputError(f"{path} holds no keys; a sweep file is a mapping such as 'seed: 1'")
-    return raw
-
-
-def _beside(path: Path | Location, given: str) -> str:
-    """What a sweep file calls a place: from its own folder on, unless that says all."""
-    place = parse_location(given)
-    if isinstance(place, Location) or place.is_absolute():
-        return str(place)
-    return str(path.parent / place)
-
-
-def override(raw: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
-    """Applies ``key.path=value`` assignments; values are YAML.
-
-    Raises:
-        InputError: An assignment is malformed, or goes below a value that has no keys.
-    """
-    result = copy.deepcopy(dict(raw))
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals or not all(key.split(".")):
-            raise InputError(f"--set {assignment}: write it as key.path=value")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {assignment}: the value is not YAML; quote it") from error
-        *parents, leaf = key.split(".")
-        section = result
-        for parent in parents:
-            section = section.setdefault(parent, {})
-            if not isinstance(section, dict):
-                raise InputError(f"--set {assignment}: '{parent}' has no keys below it")
-        section[leaf] = value
-    return result
 
 
 def _try_value(where: str, name: str, value: Scalar) -> None:

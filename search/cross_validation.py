@@ -13,7 +13,7 @@ from ..cluster.tasks import side_task
 from ..datasets.errors import InputError
 from ..datasets.preparation import transformed
 from ..datasets.preprocessing import Preprocessor
-from ..results.files import replacing
+from ..results.files import damaged, reading, replacing
 from ..results.metrics import accuracy, log_loss
 from ..results.objective import finite_or_none, load_metric
 from ..results.records import TrialRecord
@@ -159,6 +159,9 @@ def cross_validate(
         population = home[trial.view]
         index = number - population.first_fold
         rows, predicted = population.folds[index].out_of_fold, result.model.out_of_fold
+        if predicted.shape != rows.shape:
+            reason = f"it has predictions of {predicted.size} rows for a fold of {rows.size}"
+            raise damaged(run.fold(trial.id, number), reason, fold_remedy(run))
         target = population.table.target[rows]
         oof[trial.id][rows] = predicted
         figures.append(
@@ -198,8 +201,13 @@ def figures_frame(figures: Sequence[FoldFigures]) -> pd.DataFrame:
 
 
 def load_fold(run: RunDirectory, trial: str, fold: int) -> FoldResult:
-    """A fold model that :func:`cross_validate` wrote."""
-    with np.load(run.fold(trial, fold), allow_pickle=False) as arrays:
+    """A fold model that :func:`cross_validate` wrote.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    path = run.fold(trial, fold)
+    with reading(path, fold_remedy(run)), np.load(path, allow_pickle=False) as arrays:
         weights = [arrays[f"weight_{i}"] for i in range(len(arrays.files) - 5)]
         return FoldResult(
             model=FoldModel(
@@ -211,6 +219,14 @@ def load_fold(run: RunDirectory, trial: str, fold: int) -> FoldResult:
             best_epoch=int(arrays["best_epoch"]),
             seconds=float(arrays["seconds"]),
         )
+
+
+def fold_remedy(run: RunDirectory) -> str:
+    """What to do where a file of a fold is missing or damaged."""
+    return (
+        f"delete what is left of it and {run.cross_validation.name}, and resume the run, which "
+        "trains the fold again"
+    )
 
 
 class _FoldSource:

@@ -20,8 +20,8 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from ..datasets.errors import InputError
-from ..results.files import read_json
-from ..trainables.exported import MANIFEST, PackedModel
+from ..trainables.exported import PackedModel
+from ..trainables.manifest import read_manifest
 from .config import SweepConfig
 from .displays import display_for
 from .progress import Display
@@ -195,7 +195,7 @@ class EvenSweepClassifier(ClassifierMixin, BaseEstimator):
             self.summary_ = run.summary
             self.leaderboard_ = run.leaderboard()
             self.run_ = None if self.storage is None else run
-            threshold = read_json(folder_of_model / MANIFEST)["threshold"]
+            threshold = read_manifest(folder_of_model)["threshold"]
         is_number = isinstance(self.decision, Real)
         self.threshold_ = float(self.decision) if is_number else threshold  # type: ignore[arg-type]
         self.classes_ = np.unique(labels)

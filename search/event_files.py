@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..results.files import read_parquet
-from ..results.records import HISTORY_COLUMNS, SearchRecord, TrialRecord, trials_from_frame
+from ..results.contents import read_history, read_trials
+from ..results.records import HISTORY_COLUMNS, SearchRecord, TrialRecord
 from ..results.run_directory import RunDirectory
 from .progress import Display
 
@@ -82,8 +82,9 @@ class EventFiles(Display):
 
 def write_finished(run: RunDirectory) -> None:
     """Writes the event files of a search that is complete, from the run's tables."""
-    trials = {trial.id: trial for trial in trials_from_frame(read_parquet(run.trials))}
-    frame = read_parquet(run.history)
+    trials = {trial.id: trial for trial in read_trials(run)}
+    frame = read_history(run)
+    frame = frame[frame["trial"].isin(trials)]
     rows = frame[list(HISTORY_COLUMNS)].astype(object).where(frame.notna(), None)
     for name, row in zip(frame["trial"], rows.to_numpy().tolist(), strict=True):
         trials[name].history.append(row)

@@ -12,16 +12,15 @@ from ..results.records import End, Progress, SearchRecord, Start
 from ..results.run_directory import STATES, RunDirectory
 from ..trainables.builder import is_builder
 from ..trainables.probe import probe_builder
+from ..trainables.trial_states import StorageError, state_file
 from ..trainables.tune_adapter import (
     Lent,
     Report,
     SharedRows,
-    StorageError,
     SweepRows,
     SweepTrainable,
     TrainingSettings,
     TrialSpec,
-    state_file,
 )
 from .config import SweepConfig
 from .errors import SweepError

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from ..datasets.preprocessing import Preprocessor
 from ..datasets.views import UNSAMPLED
-from ..results.files import read_json, replacing, write_json
+from ..results.contents import read_ensemble
+from ..results.files import reading, replacing, write_json
 from ..results.records import TrialRecord
 from ..results.run_directory import RunDirectory
-from ..trainables.exported import FORMAT, MANIFEST, keras_files
+from ..trainables.exported import keras_files
+from ..trainables.manifest import FORMAT, MANIFEST
 from .config import SweepConfig
-from .cross_validation import load_fold
+from .cross_validation import fold_remedy, load_fold
 from .feed import Call
 from .pool import TrainingPool
 from .populations import Population
@@ -28,10 +31,10 @@ def export_model(
         config: The sweep.
         run: Has the ensemble and the fold models.
         population: That the ensemble's members are of.
-        candidates: The trials that were cross-validated.
+        candidates: Trials, the ensemble's members among them.
         pool: The workers.
     """
-    ensemble = read_json(run.ensemble)
+    ensemble = read_ensemble(run)
     configs = {t.id: t.config for t in candidates}
     numbers = [population.first_fold + index for index in range(len(population.folds))]
     trials = [member["trial"] for member in ensemble["members"]]
@@ -52,6 +55,8 @@ def export_model(
         (folder / "preprocessing").mkdir()
         for number in numbers:
             file = f"preprocessing/fold-{number:02d}.skops"
+            with reading(run.preprocessor(number), fold_remedy(run)):
+                Preprocessor.load(run.preprocessor(number))
             (folder / file).write_bytes(run.preprocessor(number).read_bytes())
             preprocessing.append(file)
         members = []

@@ -12,9 +12,9 @@ import pandas as pd
 from ..cluster.session import environment
 from ..datasets.errors import InputError
 from ..results.comparison import settings_of
-from ..results.files import read_json, read_parquet
+from ..results.contents import read_folds, read_history, read_summary, read_trials
 from ..results.leaderboard import cv_losses
-from ..results.records import HISTORY_COLUMNS, TrialRecord, trials_from_frame
+from ..results.records import HISTORY_COLUMNS, TrialRecord
 from ..results.run_directory import RunDirectory
 from ..results.tables import answer
 
@@ -92,7 +92,7 @@ def log_run(run: RunDirectory, uri: str) -> str:
 
 def _log(client: Any, run: RunDirectory, uri: str) -> str:
     settings = settings_of(run)
-    summary = read_json(run.summary)
+    summary = read_summary(run)
     experiment = _experiment(client, str(settings["name"]), uri)
     replaced = list(client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.location}'"))
     tags = {RUN_TAG: str(run.location), "evensweep.status": summary["status"]}
@@ -119,11 +119,11 @@ def _log(client: Any, run: RunDirectory, uri: str) -> str:
 
 
 def _log_trials(client: Any, run: RunDirectory, experiment: str, parent: str) -> None:
-    history = dict(list(read_parquet(run.history).groupby("trial")))
+    history = dict(list(read_history(run).groupby("trial")))
     losses: Mapping[str, float] = {}
     if run.cross_validation.exists():
-        losses = cv_losses(read_parquet(run.cross_validation))
-    for trial in trials_from_frame(read_parquet(run.trials)):
+        losses = cv_losses(read_folds(run))
+    for trial in read_trials(run):
         tags = {
             "mlflow.parentRunId": parent,
             "view": trial.view,

@@ -142,6 +142,26 @@ def new_preprocessor(config: SweepConfig) -> Preprocessor:
     return Preprocessor(**config.preprocessing.model_dump())
 
 
+def split_counts(populations: Sequence[Population]) -> dict[str, dict[str, int]]:
+    """The class counts of every part; where populations are several, each goes by its name."""
+    return {
+        f"{population.name} {name}" if len(populations) > 1 else name: class_counts(
+            population.table.target[getattr(population.split, name)]
+        )
+        for population in populations
+        for name in ("train", "validation", "test")
+    }
+
+
+def class_counts(y: np.ndarray) -> dict[str, int]:
+    """How many labels there are, and of each class.
+
+    Args:
+        y: int ndarray of shape (n_rows,), 0 or 1.
+    """
+    return {"rows": len(y), "positive": int(y.sum()), "negative": int(len(y) - y.sum())}
+
+
 def _population(
     config: SweepConfig, table: Table, samplers: Mapping[str, SamplerSpec], first_fold: int
 ) -> Population:

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..datasets.errors import InputError
-from ..datasets.reading import read_chunks
-from ..datasets.schema import ColumnKind
+from ..datasets.reading import check_file, read_chunks
 from ..results.files import replacing
 
 if TYPE_CHECKING:
@@ -48,9 +47,10 @@ def score_file(
 
     Raises:
         InputError: The table can't be read, a column is missing or unfit, or the output can't be
-            written.
+            written or is the table itself.
     """
-    categories = [c.name for c in model.schema.columns if c.kind is ColumnKind.CATEGORICAL]
+    check_paths(table, output)
+    _, categories = model.schema.columns_by_type
     texts = {*model.schema.id_columns, *categories}
     read = partial(read_chunks, table, delimiter=delimiter, header=header, texts=texts)
     parts, ids = [], []
@@ -75,6 +75,24 @@ def score_file(
             f"{output} can't be written ({error.strerror}); choose another -o"
         ) from error
     return len(scores)
+
+
+def check_paths(table: Path, output: Path) -> None:
+    """Checks what can be known of a table and of an output before any row is read.
+
+    Raises:
+        InputError: There is no such table, or the output is a folder or the table itself.
+    """
+    check_file(table)
+    try:
+        if output.is_dir():
+            raise InputError(f"{output} is a folder; name a file in it with -o")
+        if output.exists() and output.samefile(table):
+            raise InputError(f"{output} is the table that is to be scored; choose another -o")
+    except OSError as error:
+        raise InputError(
+            f"{output} can't be written ({error.strerror}); choose another -o"
+        ) from error
 
 
 def ranking(

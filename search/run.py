@@ -12,10 +12,10 @@ import pandas as pd
 
 from ..datasets.errors import InputError
 from ..datasets.locations import Location, local_copy, parse_location
+from ..results.contents import read_folds, read_summary, read_trials
 from ..results.copies import fetch, open_run
-from ..results.files import read_json, read_parquet
 from ..results.leaderboard import cv_losses, cv_metrics, leaderboard_frame
-from ..results.records import SearchRecord, TrialRecord, trials_from_frame
+from ..results.records import SearchRecord, TrialRecord
 from ..results.run_directory import RunDirectory
 from .config import SweepConfig
 from .plan import plan_trials
@@ -57,15 +57,19 @@ class Run:
         """The content of ``summary.json``, whose keys are a contract.
 
         Raises:
-            InputError: The run has no summary yet.
+            InputError: The run has no summary yet, or it is damaged.
         """
-        return read_json(self.directory.summary)
+        return read_summary(self.directory)
 
     @property
     def trials(self) -> list[TrialRecord]:
-        """All trials; while the search runs, with what is known so far."""
+        """All trials; while the search runs, with what is known so far.
+
+        Raises:
+            InputError: A file that tells of them is damaged.
+        """
         if self.directory.trials.exists():
-            return trials_from_frame(read_parquet(self.directory.trials))
+            return read_trials(self.directory)
         plan = plan_trials(self.config)
         return list(SearchRecord.read(self.directory.search_records, plan).trials.values())
 
@@ -87,7 +91,7 @@ class Run:
         """
         if not self.directory.cross_validation.exists():
             return leaderboard_frame(self.trials, {})
-        folds = read_parquet(self.directory.cross_validation)
+        folds = read_folds(self.directory)
         return leaderboard_frame(self.trials, cv_losses(folds), cv_metrics(folds))
 
     @cached_property
@@ -98,7 +102,7 @@ class Run:
         module is imported, which the sweep file names.
 
         Raises:
-            InputError: The run has no model yet.
+            InputError: The run has no model yet, or it is damaged.
         """
         from ..trainables.exported import load_exported
 
@@ -110,7 +114,7 @@ class Run:
         Raises:
             InputError: The run has no model yet.
         """
-        from ..trainables.exported import MANIFEST
+        from ..trainables.manifest import MANIFEST
 
         if not self.directory.model.exists():
             fetch(self.directory, _MODEL)
@@ -140,17 +144,18 @@ def open_model(place: Path | Location | str) -> tuple[RankingModel, dict[str, An
         place: The run directory, or the folder ``model/`` of one, wherever it is.
 
     Raises:
-        InputError: There is neither.
+        InputError: There is neither, or the model is damaged.
     """
-    from ..trainables.exported import MANIFEST, RankingModel
+    from ..trainables.exported import RankingModel
+    from ..trainables.manifest import MANIFEST, read_manifest
 
     folder = parse_location(place)
     if (folder / MANIFEST).exists():
         with local_copy(folder) as copy:
-            model, manifest = RankingModel.load(copy), read_json(copy / MANIFEST)
+            model, manifest = RankingModel.load(copy), read_manifest(copy)
     else:
         run = Run(open_run(folder, _PREDICTS))
-        model, manifest = run.model, read_json(run.directory.model / MANIFEST)
+        model, manifest = run.model, read_manifest(run.directory.model)
     # Older models don't say how their table was read, nor whether it was balanced first.
     known = {"balanced_table": manifest.get("balanced_table", False), **manifest.get("table", {})}
     return model, {"delimiter": ",", "header": None, **known}

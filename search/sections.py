@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -30,6 +32,19 @@ RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 SEARCHERS = ("random", "tpe")
 """Names of the built-in searchers."""
 
+_MOST_TRIALS = 1_000_000
+"""A view; all of them are planned before the first one starts."""
+
+
+def _possible(path: Path | Location) -> Path | Location:
+    if "\0" in str(path):
+        raise ValueError("a path holds no NUL")
+    os.fsencode(str(path))  # a ValueError tells of half a character
+    return path
+
+
+FilePath = Annotated[Path, AfterValidator(_possible)]
+
 
 class Section(BaseModel):
     """Refuses keys it doesn't know, and NaN and infinity; a key's meaning stands below it."""
@@ -47,6 +62,7 @@ class Section(BaseModel):
 Place = Annotated[
     Path | Location,
     PlainValidator(parse_location),
+    AfterValidator(_possible),
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "format": "uri-reference"}),
 ]
@@ -129,7 +145,7 @@ class SearchConfig(Section):
     """How trials are cut."""
     searcher: str = "random"
     """How configurations are drawn: `random`, `tpe`, or `module:Class` of your own."""
-    trials: int | None = Field(default=None, ge=0)
+    trials: int | None = Field(default=None, ge=0, le=_MOST_TRIALS)
     """A view; null takes 40, and with hyperband every bracket once; 0 trains the baseline alone."""
     max_epochs: int = Field(default=100, ge=1)
     """The full budget of a trial (R)."""
@@ -200,6 +216,11 @@ class SearchConfig(Section):
             raise ValueError(
                 f"brackets must be at most {len(self.levels)}, as many as there are rung levels, "
                 f"got {self.brackets}"
+            )
+        if self.trial_count > _MOST_TRIALS:
+            raise ValueError(
+                f"hyperband's brackets have more than {_MOST_TRIALS:,} trials with max_epochs "
+                f"{self.max_epochs}; lower it, or give trials"
             )
         return self
 

@@ -12,13 +12,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from ..cluster.session import log_name
 from ..results.files import write_text
 from ..results.leaderboard import leaderboard_frame, leaderboard_table
 from ..results.records import SearchRecord, TrialRecord
 from ..results.run_directory import RunDirectory
+from ..results.tables import plain_console
 from .progress import Display
 
 log = logging.getLogger(__name__)
@@ -79,7 +78,7 @@ class SessionLogs(Display):
         best = heapq.nsmallest(_ROWS, trials, key=_by_loss)
         text = io.StringIO()
         table = leaderboard_table(leaderboard_frame(best, {}), len(trials))
-        Console(file=text, width=_WIDTH).print(table)
+        plain_console(file=text, width=_WIDTH).print(table)
         # The dashboard shows many spaces as one, unless they are such that don't break.
         aligned = re.sub(r"(?m)^ | {2,}", lambda spaces: "\u00a0" * len(spaces[0]), text.getvalue())
         try:

@@ -5,6 +5,7 @@ true}`` or ``{choice: [relu, tanh]}``; a bare value is a constant.
 """
 
 import math
+import reprlib
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -26,6 +27,14 @@ _LARGEST = 2**53
 _ROUNDING = 1e-9
 """By how much a number may miss a domain's, relatively."""
 _Int: TypeAlias = Annotated[int, Field(ge=-_LARGEST, le=_LARGEST)]
+_Value: TypeAlias = bool | _Int | float | str
+
+
+def kind_of(value: Scalar) -> str:
+    """What a column of such values holds, as a person would say it."""
+    if isinstance(value, bool):
+        return "true or false"
+    return "text" if isinstance(value, str) else "numbers"
 
 
 class Domain(BaseModel):
@@ -232,7 +241,14 @@ class FloatDomain(_Range):
 class ChoiceDomain(Domain):
     """One of the listed values, each as likely as the others."""
 
-    choice: tuple[Scalar, ...] = Field(min_length=1)
+    choice: tuple[_Value, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        kinds = sorted({kind_of(value) for value in self.choice})
+        if len(kinds) > 1:  # they go into one column
+            raise ValueError(f"a choice has values of one kind, got {' and '.join(kinds)}")
+        return self
 
     def sample(self, rng: np.random.Generator) -> Scalar:
         """Draws one value uniformly."""
@@ -289,7 +305,7 @@ def parse_domain(raw: Any) -> AnyDomain:
             return domain.model_validate(raw)
     raise ValueError(
         "a domain is {int: [low, high]}, {float: [low, high]}, {choice: [a, b]} or one value, "
-        f"got {raw!r}"
+        f"got {reprlib.repr(raw)}"
     )
 
 

@@ -25,11 +25,16 @@ class Stage:
     Attributes:
         name: For progress, logs and ``stage_seconds``.
         title: What a user is told it does.
-        output: Exists when, and only when, the stage is complete.
-        work: Does the stage and leaves ``output`` as its last act.
+        outputs: Exist, all of them, when and only when the stage is complete.
+        work: Does the stage and leaves ``outputs`` as its last act.
     """
 
     name: StageName
     title: str
-    output: Path
+    outputs: tuple[Path, ...]
     work: Callable[[], None]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stage has been done, and nothing of it was deleted."""
+        return all(output.exists() for output in self.outputs)

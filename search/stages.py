@@ -15,20 +15,23 @@ from ..datasets.errors import InputError
 from ..datasets.preparation import Prepared
 from ..datasets.table import Table
 from ..datasets.views import SURE
-from ..results.files import read_json, read_parquet, write_json, write_parquet
-from ..results.records import (
-    SearchRecord,
-    TrialRecord,
-    best_trials,
-    history_frame,
-    trials_frame,
-    trials_from_frame,
+from ..results.columns import Columns
+from ..results.contents import (
+    read_dataset,
+    read_ensemble,
+    read_environment,
+    read_out_of_fold,
+    read_trials,
 )
+from ..results.files import damaged, reading, write_json, write_parquet
+from ..results.records import SearchRecord, TrialRecord, best_trials, history_frame, trials_frame
 from ..results.references import REFERENCES
 from ..results.run_directory import RunDirectory
 from ..results.summary import write_summary
-from ..trainables.exported import MANIFEST, PackedModel, score_exported
-from ..trainables.tune_adapter import SharedRows, saved_probabilities
+from ..trainables.exported import PackedModel, score_exported
+from ..trainables.manifest import MANIFEST
+from ..trainables.trial_states import saved_probabilities
+from ..trainables.tune_adapter import SharedRows
 from .config import SweepConfig
 from .cross_validation import (
     Workers,
@@ -46,9 +49,11 @@ from .plan import plan_trials
 from .pool import TrainingPool
 from .populations import (
     Population,
+    class_counts,
     holdout_check,
     populations_of,
     prepare_search,
+    split_counts,
 )
 from .progress import Display
 from .reference_calls import reference_calls
@@ -89,20 +94,20 @@ class Stages:
     def all(self) -> list[Stage]:
         """The stages in order; without test rows there is no test."""
         run = self.run
-        test = Stage(StageName.TEST, "testing once", run.test_predictions, self._test)
+        searched = (run.validation_predictions, run.history, run.trials)
+        validated = (run.oof_predictions, run.cross_validation)
+        tested = [run.test_predictions]
+        if self.config.protocol == "balanced_first":
+            tested.append(run.holdout_predictions)
+        test = Stage(StageName.TEST, "testing once", tuple(tested), self._test)
         return [
-            Stage(StageName.PREPARE, "preparing the data", run.dataset, self._prepare),
-            Stage(StageName.SEARCH, "searching", run.trials, self._search),
-            Stage(
-                StageName.CROSS_VALIDATION,
-                "cross-validating",
-                run.cross_validation,
-                self._cross_validate,
-            ),
-            Stage(StageName.ENSEMBLE, "selecting the ensemble", run.ensemble, self._select),
-            Stage(StageName.EXPORT, "exporting the model", run.model / MANIFEST, self._export),
+            Stage(StageName.PREPARE, "preparing the data", (run.dataset,), self._prepare),
+            Stage(StageName.SEARCH, "searching", searched, self._search),
+            Stage(StageName.CROSS_VALIDATION, "cross-validating", validated, self._cross_validate),
+            Stage(StageName.ENSEMBLE, "selecting the ensemble", (run.ensemble,), self._select),
+            Stage(StageName.EXPORT, "exporting the model", (run.model / MANIFEST,), self._export),
             *([test] if self.config.split.test else []),
-            Stage(StageName.REPORT, "writing the report", run.report, self._report),
+            Stage(StageName.REPORT, "writing the report", (run.report,), self._report),
         ]
 
     def execute(self, until: StageName | None = None) -> dict[str, Any]:
@@ -120,7 +125,7 @@ class Stages:
             for stage in self.all():
                 if until is not None and order.index(stage.name) > order.index(until):
                     return write_summary(self.run, "running")
-                if stage.output.exists():
+                if stage.complete:
                     log.info("%s: complete already", stage.name)
                 else:
                     self._do(stage)
@@ -144,8 +149,16 @@ class Stages:
 
     @cached_property
     def populations(self) -> list[Population]:
-        """The rows that are judged together; the same in every session of a run."""
-        return populations_of(self.config, self.table)
+        """The rows that are judged together, checked to be the same in every session of a run."""
+        populations = populations_of(self.config, self.table)
+        if self.run.dataset.exists():
+            known = read_dataset(self.run)["class_counts"]["splits"]
+            if known != split_counts(populations):
+                raise InputError(
+                    f"{self.run.sweep} splits the table otherwise than {self.run.dataset.name} "
+                    "says that it was split; restore the sweep file that the run was started with"
+                )
+        return populations
 
     @cached_property
     def prepared(self) -> list[Prepared]:
@@ -155,15 +168,8 @@ class Stages:
     def _prepare(self) -> None:
         table = self.table
         try_samplers(self.config, table, self.prepared)
-        parts = {
-            f"{self._title(population)}{name}": _class_counts(
-                population.table.target[getattr(population.split, name)]
-            )
-            for population in self.populations
-            for name in ("train", "validation", "test")
-        }
         views = {
-            name: _class_counts(view.y)
+            name: class_counts(view.y)
             for prepared in self.prepared
             for name, view in prepared.views.items()
         }
@@ -182,13 +188,9 @@ class Stages:
                 "duplicate_feature_rows": table.duplicate_rows,
                 "natural_rows": table.natural_rows,
                 "gaps": {str(name): int(count) for name, count in gaps.items() if count},
-                "class_counts": {"splits": parts, "views": views},
+                "class_counts": {"splits": split_counts(self.populations), "views": views},
             },
         )
-
-    def _title(self, population: Population) -> str:
-        """Goes before the name of a population's part, where there are several."""
-        return "" if len(self.populations) == 1 else f"{population.name} "
 
     @cached_property
     def _pool(self) -> TrainingPool:
@@ -220,11 +222,14 @@ class Stages:
         record = SearchRecord.open(self.run.search_records, plan_trials(self.config))
         self.display.search(record, tuple(self.config.views))
         if record.finished < len(record.trials):
+            if self.run.trials.exists():  # another file of the search's is missing
+                lost = f"restore it, or delete {self.run.trials} to search on"
+                raise damaged(self.run.search_records, "trials have no end in it", lost)
             if record.finished == 0:
                 try_search(self.config, self.prepared[0], self._pool)
             pool, rows, _ = self._open_workers()
             # A session that was killed has not told how long it took, but when its figures came.
-            told = read_json(self.run.environment)["stage_seconds"].get(StageName.SEARCH, 0.0)
+            told = read_environment(self.run)["stage_seconds"].get(StageName.SEARCH, 0.0)
             spent = max(told, record.seconds)
             run_search(self.config, self.run, record, pool, rows, self.display.refresh, spent)
         trials = list(record.trials.values())
@@ -240,6 +245,7 @@ class Stages:
 
     def _validation_predictions(self, trials: list[TrialRecord]) -> pd.DataFrame:
         """Probabilities of each view's best trials, and their plain average, a column each."""
+        lost = f"restore it, or delete {self.run.tune} to search again"
         frames = []
         for population in self.populations:
             rows = population.split.validation
@@ -249,7 +255,8 @@ class Stages:
                 for trial in best:
                     if trial.checkpoint is not None:
                         state = self.run.location / trial.checkpoint
-                        probabilities = saved_probabilities(state, trial.best_epoch)
+                        with reading(state, lost):
+                            probabilities = saved_probabilities(state, trial.best_epoch, len(rows))
                         if probabilities is not None:
                             columns[trial.id] = probabilities
                 available = [columns[trial.id] for trial in best if trial.id in columns]
@@ -266,7 +273,7 @@ class Stages:
         return columns
 
     def _candidates(self) -> list[TrialRecord]:
-        trials = trials_from_frame(read_parquet(self.run.trials))
+        trials = read_trials(self.run)
         top_k = self.config.cross_validation.top_k
         return [t for view in self.config.views for t in best_trials(trials, view, top_k)]
 
@@ -309,11 +316,14 @@ class Stages:
         return pd.DataFrame(columns)
 
     def _select(self) -> None:
-        oof = read_parquet(self.run.oof_predictions)
+        oof = read_out_of_fold(self.run, ())
         selections = []
         for population in self.populations:
             candidates = [t for t in self._candidates() if t.view in population.samplers]
             own = (oof["view"] == population.name) if "view" in oof else oof["row"] >= 0
+            with reading(self.run.oof_predictions):
+                judged = [*(trial.id for trial in candidates), *REFERENCES]
+                Columns(counts=["fold"], labels=["target"], shares=judged)(oof[own])
             content, oof.loc[own, "ensemble"] = select_ensemble(
                 self.config, candidates, oof[own], self.table.natural_rows
             )
@@ -328,12 +338,11 @@ class Stages:
     @property
     def _chosen(self) -> Population:
         """The population that the ensemble's members are of."""
-        view = read_json(self.run.ensemble)["members"][0]["view"]
+        view = read_ensemble(self.run)["members"][0]["view"]
         return next(p for p in self.populations if view in p.samplers)
 
     def _export(self) -> None:
-        candidates = self._candidates()
-        export_model(self.config, self.run, self._chosen, candidates, self._pool)
+        export_model(self.config, self.run, self._chosen, read_trials(self.run), self._pool)
 
     def _test(self) -> None:
         """Scores the test rows, for the first and only time, with the model a user gets."""
@@ -355,11 +364,10 @@ class Stages:
 
     def _holdout_frame(self) -> pd.DataFrame:
         """What the ensemble's configurations, fitted anew, say of rows kept from the fit."""
-        weights = {
-            member["trial"]: member["weight"] for member in read_json(self.run.ensemble)["members"]
-        }
-        members = [trial for trial in self._candidates() if trial.id in weights]
-        check = holdout_check(self.config, self.table, {trial.view for trial in members})
+        members = read_ensemble(self.run)["members"]
+        weights = {member["trial"]: member["weight"] for member in members}
+        trials = [trial for trial in self._candidates() if trial.id in weights]
+        check = holdout_check(self.config, self.table, {trial.view for trial in trials})
 
         def workers() -> Workers:
             folds = prepare_folds(self.config, [check])
@@ -367,9 +375,9 @@ class Stages:
             self._workers = Workers(self._pool, lend_rows(self.config, self.run, rows), folds)
             return self._workers
 
-        self.display.folds(len(members))
+        self.display.folds(len(trials))
         _, predicted = cross_validate(
-            self.config, self.run, [check], members, workers, self.display.fold_done
+            self.config, self.run, [check], trials, workers, self.display.fold_done
         )
         rows = check.split.test
         probabilities = sum(weights[trial] * predicted[trial][rows] for trial in predicted)
@@ -381,15 +389,10 @@ class Stages:
         # matplotlib is needed here only.
         from ..results.report import write_report
 
-        trials = trials_from_frame(read_parquet(self.run.trials))
-        write_report(self.run, write_summary(self.run, "running"), trials)
+        write_report(self.run, write_summary(self.run, "running"), read_trials(self.run))
 
     def _add_seconds(self, stage: str, seconds: float) -> None:
-        environment = read_json(self.run.environment)
+        environment = read_environment(self.run)
         known = environment["stage_seconds"]
         known[stage] = round(known.get(stage, 0.0) + seconds, 3)
         write_json(self.run.environment, environment)
-
-
-def _class_counts(y: np.ndarray) -> dict[str, int]:
-    return {"rows": len(y), "positive": int(y.sum()), "negative": int(len(y) - y.sum())}

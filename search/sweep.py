@@ -19,8 +19,9 @@ from ..cluster.session import Session, log_folder, ray_session
 from ..datasets.errors import InputError
 from ..datasets.locations import Location, parse_location
 from ..datasets.table import Table
+from ..results.contents import read_dataset, read_environment
 from ..results.copies import open_run
-from ..results.files import exclusive, read_json, write_bytes, write_json
+from ..results.files import exclusive, write_bytes, write_json
 from ..results.mirror import Mirror, create_run, discard_unused, working_copy
 from ..results.run_directory import RunDirectory
 from .config import SweepConfig
@@ -43,7 +44,7 @@ _DRIVER_MODULES = (
 )
 """What the driver needs before the search can start."""
 
-_IDENTITY = re.compile(r"sweep\.yaml|dataset\.json")
+_IDENTITY = re.compile(r"sweep\.yaml|dataset\.json|environment\.json")
 """What tells whether a run can be gone on with."""
 
 
@@ -237,18 +238,21 @@ def reopen(
     """A run directory with its configuration and its table, checked to be the one it started with.
 
     Raises:
-        InputError: There is no run, its table has changed, or its builder's module is gone.
+        InputError: There is no run, its table or seed has changed, or its builder's module is gone.
     """
     run = open_run(root, _IDENTITY)
     config = SweepConfig.from_yaml(run.sweep).resolved()
     table = read_table(config, data)
-    if run.dataset.exists():
-        known = read_json(run.dataset)
-        if known["fingerprint"] != table.fingerprint:
-            raise InputError(
-                f"{table.source} is not the table that {run.location} was started with (its "
-                "fingerprint differs); restore the table, or start a new run"
-            )
+    if run.dataset.exists() and read_dataset(run)["fingerprint"] != table.fingerprint:
+        raise InputError(
+            f"{table.source} is not the table that {run.location} was started with (its "
+            "fingerprint differs); restore the table, or start a new run"
+        )
+    if run.environment.exists() and (seed := read_environment(run)["seed"]) != config.seed:
+        raise InputError(
+            f"{run.location / run.sweep.name} has the seed {config.seed}, and the run was started "
+            f"with {seed}; restore the seed, or start a new run"
+        )
     return working_copy(run.location), config, table
 
 

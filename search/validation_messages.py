@@ -1,6 +1,7 @@
 """What a failed validation of the sweep configuration tells its user: one sentence."""
 
 from collections.abc import Iterable, Mapping
+from reprlib import Repr
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +17,10 @@ _PLAIN_MESSAGES = {
     "path_type": "it must be a path",
 }
 """Wordings for messages of Pydantic's that name Python types."""
+
+# A few lines of YAML can stand for a value that is gigabytes when written out.
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
 
 def first_problem(error: ValidationError, model: type[BaseModel], raw: Mapping[str, Any]) -> str:
@@ -53,5 +58,5 @@ def _written(location: Iterable[str | int], raw: Any) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = _SHORT.repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -5,29 +5,30 @@ fold; ``preprocessing/`` holds the preprocessing fitted in each fold. A row's pr
 weighted mean over members of the mean over folds.
 """
 
+import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
 
 from ..datasets.errors import InputError
+from ..datasets.features import read_features
 from ..datasets.preprocessing import Preprocessor
 from ..datasets.schema import Schema
-from ..datasets.table import read_features
 from ..results.calibration import shift_log_odds
-from ..results.files import read_json, read_tree
+from ..results.files import damaged, read_tree, reading
 from .builder import is_builder
 from .family import MLP, FamilySpec, load_family
+from .manifest import MANIFEST, model_remedy, read_manifest
 
 if TYPE_CHECKING:
     import keras
 
-MANIFEST = "model.json"
-FORMAT = 1
 _CHUNK_ROWS = 65_536
 _NETWORK_VALUES = 2**17
 """Numbers that a network takes at once; embeddings and members make many of each."""
@@ -68,24 +69,52 @@ def score_exported(model: "PackedModel", features: pd.DataFrame) -> np.ndarray:
     return model.model.predict_proba(features)[:, 1]
 
 
-def load_network(path: Path) -> "keras.Model":
+def load_network(path: Path, remedy: str | None = None) -> "keras.Model":
     """Loads a ``.keras`` file without executing anything in it.
 
+    Args:
+        path: The file.
+        remedy: What to do if it is damaged; see :func:`~evensweep.results.files.reading`.
+
     Raises:
-        InputError: It has layers that are not Keras' own and not registered in this process.
+        InputError: It is missing or damaged, or has layers that are not Keras' own and not
+            registered in this process.
     """
     from . import keras_layers  # noqa: F401 - registers our own
 
     import keras  # isort: skip
 
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} holds parts that are not Keras' own, and loading them would execute code; "
-            "register them with @keras.saving.register_keras_serializable() and import their "
-            "module before loading"
-        ) from error
+    with reading(path, remedy), ZipFile(path) as archive:
+        if (broken := archive.testzip()) is not None:
+            raise ValueError(f"its part {broken} is not what was written")
+        foreign = sorted(set(_foreign_parts(json.loads(archive.read("config.json")))))
+        try:
+            network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        except (TypeError, ValueError) as error:
+            if not foreign:
+                raise
+            raise InputError(
+                f"{path} holds parts that are not Keras' own ({', '.join(foreign)}), and loading "
+                "them would execute code; register them with "
+                "@keras.saving.register_keras_serializable() and import their module before loading"
+            ) from error
+        if not isinstance(network, keras.Model):
+            raise TypeError(f"it holds a {type(network).__name__} and no model")
+        return network
+
+
+def _foreign_parts(config: Any) -> Iterator[str]:
+    """Names of the classes and functions in a network's configuration that Keras doesn't know."""
+    if isinstance(config, dict):
+        name, module = str(config.get("class_name")), str(config.get("module"))
+        ours = str(config.get("registered_name")).startswith("evensweep>")
+        if "lambda" in name.casefold():
+            yield name
+        elif "class_name" in config and not ours and not module.startswith(("keras", "builtins")):
+            yield f"{module}.{name}"
+    for value in config.values() if isinstance(config, dict) else config:
+        if isinstance(value, dict | list):
+            yield from _foreign_parts(value)
 
 
 class RankingModel:
@@ -113,29 +142,44 @@ class RankingModel:
         """Reads the folder that a run leaves as ``model/``; nothing in it is executed.
 
         Raises:
-            InputError: There is no model, one of another format, or one with layers that are not
-                Keras' own and not registered in this process.
+            InputError: There is no model, one that is damaged or of another format, or one with
+                layers that are not Keras' own and not registered in this process.
         """
         if not folder.is_dir():
             raise InputError(f"{folder.parent} has no exported model yet; resume the run first")
-        manifest = read_json(folder / MANIFEST)
-        if manifest.get("format") != FORMAT:
-            raise InputError(
-                f"{folder} holds a model of format {manifest.get('format')}, and this version "
-                f"reads format {FORMAT}; use the version that wrote it"
-            )
+        manifest, remedy = read_manifest(folder), model_remedy(folder)
+        schema = Schema.from_json(manifest["schema"])
+        preprocessors = []
+        for file in manifest["preprocessing"]:
+            with reading(folder / file, remedy):
+                preprocessors.append(Preprocessor.load(folder / file))
+            if preprocessors[-1].columns != schema.columns_by_type:
+                raise damaged(folder / file, f"its columns are not those of {MANIFEST}", remedy)
+        widths = [len(preprocessor.output_names()) for preprocessor in preprocessors]
 
-        def network(file: str) -> Any:
-            return load_network(folder / file)
+        def network(file: str, width: int) -> Any:
+            loaded = load_network(folder / file, remedy)
+            # A model of a class of its own may not know its shapes.
+            taken, given = (
+                getattr(loaded, "input_shape", None),
+                getattr(loaded, "output_shape", None),
+            )
+            if taken not in (None, (None, width)) or given not in (None, (None, 1), (None, 2)):
+                reason = f"it takes {taken} and gives {given}, and not {width} columns' probability"
+                raise damaged(folder / file, reason, remedy)
+            return loaded
 
         return cls(
-            schema=Schema.from_json(manifest["schema"]),
+            schema=schema,
             threshold=manifest["threshold"],
-            preprocessors=[Preprocessor.load(folder / f) for f in manifest["preprocessing"]],
+            preprocessors=preprocessors,
             members=[
                 (
                     member["weight"],
-                    [(network(n["file"]), n["log_odds_shift"]) for n in member["networks"]],
+                    [
+                        (network(entry["file"], width), entry["log_odds_shift"])
+                        for entry, width in zip(member["networks"], widths, strict=True)
+                    ],
                 )
                 for member in manifest["members"]
             ],

@@ -142,8 +142,12 @@ class Training:
 
         Raises:
             FileNotFoundError: There is none.
+            Exception: It is damaged, or of another configuration; of whatever type NumPy raises.
         """
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            for name, value in self._state.items():
+                if arrays[name].shape != value.shape:
+                    raise ValueError(f"{name} has the shape {arrays[name].shape}")
             self.epoch = int(arrays["epoch"])
             self.ending = Ending(str(arrays["ending"])) if str(arrays["ending"]) else None
             self.last_epochs = [EpochRecord(int(e), *row) for e, *row in arrays["last_epochs"]]

@@ -5,9 +5,7 @@ The driver imports this file to hand the class to Tune; TensorFlow is imported o
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -24,10 +22,13 @@ from ..datasets.stores import patiently
 from ..datasets.views import Rows, View
 from ..results.objective import MetricSpec, finite_or_none, load_metric
 from .family import MLP, FamilySpec, load_family
+from .trial_states import state_file, storage_error
 
 if TYPE_CHECKING:
     from ..datasets.preparation import Prepared
     from .training import EpochRecord, Training, TrainingData
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -223,17 +224,14 @@ class SweepRows:
     settings: TrainingSettings
 
 
-class StorageError(RuntimeError):
-    """A trial's state can't be written, which is no fault of the trial."""
-
-
 class SweepTrainable(tune.Trainable):
     """Does what a :class:`TrialSpec` or :class:`CallSpec` says, one after another in one actor.
 
     A result holds a :class:`Report`. A trial of the search writes its state at every rung, and
     starts from it when it is there: after a pause, a failure or an interruption it goes on. If it
     is at its level already, what was written was not reported, and is reported now. If it is
-    further, reports of several steps were lost with a driver, and it trains anew, to the same.
+    further, reports of several steps were lost with a driver, and it trains anew, to the same; so
+    it does from a state that is damaged.
     """
 
     _level: int
@@ -287,7 +285,7 @@ class SweepTrainable(tune.Trainable):
         try:
             patiently(lambda: self._training.save(state), _PATIENCE)
         except OSError as error:
-            raise _storage_error(f"{state} can't be written", error) from error
+            raise storage_error(f"{state} can't be written", error) from error
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._call = config.get("call")
@@ -323,7 +321,11 @@ class SweepTrainable(tune.Trainable):
         except FileNotFoundError:
             return
         except OSError as error:
-            raise _storage_error(f"{state} can't be read", error) from error
+            raise storage_error(f"{state} can't be read", error) from error
+        except Exception as error:  # NumPy and its parsers raise a dozen types
+            log.warning("%s is damaged (%s), and its trial trains anew", state, error)
+            self._training = self._new_training()
+            return
         if self._training.last_epochs[0].epoch > self._level:
             self._training = self._new_training()
 
@@ -385,35 +387,3 @@ def _outcome(function: Callable[..., Any], *arguments: Any) -> Outcome:
         return Outcome(function(*values))
     except Exception as error:
         return Outcome(error=error)
-
-
-def state_file(
-    states: Path | Location, trial: str, hyperparameters: Mapping[str, Any]
-) -> Path | Location:
-    """Where a trial of the search keeps its state; see :meth:`Training.save`.
-
-    The name tells its hyperparameters: if the event that brought them was lost with a driver, the
-    trial may get others, and must not go on from where it was with those.
-    """
-    drawn = json.dumps(hyperparameters, sort_keys=True).encode()
-    return states / f"{trial}-{hashlib.sha256(drawn).hexdigest()[:8]}.npz"
-
-
-def saved_probabilities(state: Path | Location, best_epoch: int) -> np.ndarray | None:
-    """A trial's predictions of the watched rows at its best epoch, from its state.
-
-    Returns:
-        Natural-prior probabilities of the positive class, float64 of shape (n_watched,); None if
-        the state is further than the record, and has a later best epoch.
-    """
-    with np.load(io.BytesIO(state.read_bytes()), allow_pickle=False) as arrays:
-        if arrays["best_epoch"] != best_epoch:
-            return None
-        return np.asarray(arrays["best_val_probabilities"], np.float64)
-
-
-def _storage_error(what: str, error: OSError) -> StorageError:
-    """What a search that can't go on tells; object storage brings a sentence of its own."""
-    if error.strerror is None:
-        return StorageError(str(error))
-    return StorageError(f"{what} ({error.strerror}); make room or bring the storage back")

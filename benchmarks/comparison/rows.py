@@ -6,9 +6,10 @@ from competitors.job import Rows
 
 from evensweep.datasets.table import Table
 from evensweep.presets import preset_paths
-from evensweep.search.config import SweepConfig, read_yaml
+from evensweep.search.config import SweepConfig
 from evensweep.search.intake import read_table
 from evensweep.search.populations import populations_of, prepare_search
+from evensweep.search.raw_config import read_yaml
 
 from .settings import PRESET, VIEWS
 

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from ..datasets.errors import InputError, nearest
-from ..results.files import read_json, read_parquet, write_json, write_text
+from ..results.contents import read_average, read_folds, read_holdout, read_summary, read_test
+from ..results.files import write_json, write_text
 from ..results.metrics import bootstrap_intervals, classification_metrics, log_losses
 from ..results.run_directory import RunDirectory
 from ..results.tables import STAGE_TITLES
@@ -119,7 +121,7 @@ def compare(preset: str, out: Path) -> list[Line]:
     """The published figures of a preset beside those of its two runs, which are complete."""
     published = RunDirectory(out / f"{preset}-published")
     sweep = RunDirectory(out / preset)
-    summary = read_json(published.summary)
+    summary = read_summary(published)
     stages = {(row["view"], row["stage"]): row for row in summary["stages"]}
     lines = []
     for figure in published_system(preset).figures:
@@ -141,12 +143,11 @@ def compare(preset: str, out: Path) -> list[Line]:
 def _test_line(
     preset: str, metric: str, claimed: float, published: RunDirectory, sweep: RunDirectory
 ) -> Line:
-    y, probabilities = _predictions(published.test_predictions)
-    honest = published.holdout_predictions
-    honest = honest if honest.exists() else published.test_predictions
+    tested = read_test(published)
+    honest = read_holdout(published) if published.holdout_predictions.exists() else tested
     figures = [
-        classification_metrics(*_predictions(path), threshold=0.5)[metric]
-        for path in (published.test_predictions, honest, sweep.test_predictions)
+        classification_metrics(*_predictions(frame), threshold=0.5)[metric]
+        for frame in (tested, honest, read_test(sweep))
     ]
     low, high = bootstrap_intervals(*_predictions(honest), 0.5, seed=0)[metric]
     return Line(
@@ -155,15 +156,14 @@ def _test_line(
         metric=metric,
         published=claimed,
         here=figures[0],
-        noise=_noise(y, probabilities, metric, figures[0], len(y)),
+        noise=_noise(*_predictions(tested), metric, figures[0], len(tested)),
         holdout=figures[1],
         interval=(low, high),
         sweep=figures[2],
     )
 
 
-def _predictions(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    frame = read_parquet(path)
+def _predictions(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return frame["target"].to_numpy(), frame["ensemble"].to_numpy()
 
 
@@ -171,17 +171,15 @@ def _stage_noise(
     run: RunDirectory, figure: PublishedFigure, metric: str, here: float
 ) -> float | None:
     """The spread of a row's loss is taken from the average of the view's best trials."""
-    frame = read_parquet(run.validation_predictions)
-    average = f"average.{figure.view}"
-    if average not in frame:
+    frame = read_average(run, str(figure.view))
+    if frame is None:
         return None
-    frame = frame[frame[average].notna()]
     rows = len(frame)
     if figure.stage == "cross_validation":
-        folds = read_parquet(run.cross_validation)
+        folds = read_folds(run)
         folds = folds[folds["view"] == figure.view]
         rows = int(folds.groupby("trial")["rows"].sum().iloc[0])
-    return _noise(frame["target"].to_numpy(), frame[average].to_numpy(), metric, here, rows)
+    return _noise(frame["target"].to_numpy(), frame["average"].to_numpy(), metric, here, rows)
 
 
 def _noise(

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ..search.config import SweepConfig, read_mapping, read_yaml
+from ..results.sweep_file import read_mapping
+from ..search.config import SweepConfig
+from ..search.raw_config import read_yaml
 from ..search.sections import Section
 from . import preset_paths, published_path
 

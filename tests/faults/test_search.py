@@ -21,7 +21,8 @@ from evensweep.search.experiment import run_search
 from evensweep.search.plan import plan_trials
 from evensweep.search.pool import TrainingPool
 from evensweep.search.schedule import COMPETITIONS, Schedule
-from evensweep.trainables.tune_adapter import REPORT, Report, StorageError, TrialSpec
+from evensweep.trainables.trial_states import StorageError
+from evensweep.trainables.tune_adapter import REPORT, Report, TrialSpec
 
 LEVELS = (1, 3, 9)
 SEARCH = {"max_epochs": 9, "grace_epochs": 1, "trials": 13}

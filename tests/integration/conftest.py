@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from command_line import Shell
 from filelock import FileLock
 
+from evensweep import cli
 from evensweep.search.config import SweepConfig
 from evensweep.search.run import Run
 from evensweep.search.sweep import Sweep
@@ -39,6 +41,14 @@ def finished(ray_session: None, small_config: SweepConfig) -> Run:
     root = small_config.storage / "finished"
     with FileLock(small_config.storage / "finished.lock"):
         return Run.load(root) if root.exists() else Sweep(small_config).run("finished")
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    started: list[object] = []
+    monkeypatch.setattr(cli, "run_sweep", lambda *arguments: started.append(arguments))
+    monkeypatch.chdir(tmp_path)
+    return Shell(tmp_path, started)
 
 
 @pytest.fixture

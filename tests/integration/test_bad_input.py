@@ -3,91 +3,15 @@
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from typer.testing import CliRunner, Result
+from command_line import BODY, CSV, GOOD, HEADER, ROWS, Shell, call, cell, column, sentence
 
 from evensweep import cli
-
-ROWS = 200
-_rng = np.random.default_rng(0)
-GOOD = pd.DataFrame(
-    {
-        "customer_id": range(1000, 1000 + ROWS),
-        "age": _rng.integers(18, 80, ROWS),
-        "spent": _rng.random(ROWS).round(3),
-        "bought": np.repeat([1, 0], [60, ROWS - 60]),
-    }
-)
-CSV = GOOD.to_csv(index=False)
-HEADER, _, BODY = CSV.partition("\n")
-
-
-@dataclass
-class Shell:
-    """Calls the command line in a folder of its own, where nothing may start."""
-
-    folder: Path
-    started: list[object]
-
-    @property
-    def out(self) -> Path:
-        return self.folder / "out"
-
-    def write(self, content: str | bytes, name: str = "table.csv") -> Path:
-        path = self.folder / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    def call(self, *arguments: object) -> Result:
-        return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
-
-    def run(self, *arguments: object, data: str | bytes | None = CSV) -> Result:
-        if data is not None:
-            arguments = (*arguments, "--data", self.write(data))
-        return self.call("run", *arguments, "--out", self.out)
-
-    def refused(self, *arguments: object, data: str | bytes | None = CSV) -> str:
-        message = sentence(self.run(*arguments, data=data))
-        assert not self.out.exists() or list(self.out.iterdir()) == []
-        assert self.started == []
-        return message
-
-
-def sentence(result: Result) -> str:
-    """The one line that wrong input gets."""
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    assert "Traceback" not in result.stderr
-    [line] = result.stderr.splitlines()
-    assert line.startswith("evensweep: ")
-    return line
-
-
-@pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    started: list[object] = []
-    monkeypatch.setattr(cli, "run_sweep", lambda *arguments: started.append(arguments))
-    monkeypatch.chdir(tmp_path)
-    return Shell(tmp_path, started)
-
-
-def column(name: str, values: Any) -> str:
-    return GOOD.assign(**{name: values}).to_csv(index=False)
-
-
-def cell(row: int, name: str, value: object) -> str:
-    """The table with one value replaced, in the row counted from 1."""
-    values = GOOD[name].astype(object).tolist()
-    values[row - 1] = value
-    return column(name, values)
 
 
 def test_good_table_starts_and_has_its_run_directory(shell: Shell) -> None:
@@ -330,7 +254,7 @@ class TestOutput:
     def test_that_cannot_be_written(self, shell: Shell, below: str) -> None:
         shell.write("mine", "file")
         table = shell.write(CSV)
-        result = shell.call("run", "--data", table, "--out", shell.folder / below)
+        result = call("run", "--data", table, "--out", shell.folder / below)
         assert "can't be written (Not a directory); choose another --out" in sentence(result)
         assert (shell.folder / "file").read_text() == "mine"
         assert shell.started == []
@@ -354,13 +278,13 @@ class TestOtherCommands:
     def test_folder_that_is_no_run(self, shell: Shell, command: str, root: str) -> None:
         (shell.folder / "empty").mkdir()
         shell.write(CSV)
-        result = shell.call(command, shell.folder / root)
+        result = call(command, shell.folder / root)
         assert "is no run directory (it has no sweep.yaml)" in sentence(result)
         assert shell.started == []
 
     def test_prediction_by_a_folder_that_is_no_run(self, shell: Shell) -> None:
         scores = shell.folder / "scores.csv"
-        result = shell.call("predict", shell.folder, shell.write(CSV), "-o", scores)
+        result = call("predict", shell.folder, shell.write(CSV), "-o", scores)
         assert "is no run directory" in sentence(result)
         assert not scores.exists()
 
@@ -370,37 +294,37 @@ class TestOtherCommands:
         scores = shell.folder / "scores.csv"
         for table, message in (("none.csv", "no such file"), ("table.csv", "no exported model")):
             shell.write(CSV)
-            result = shell.call("predict", shell.folder / "run", table, "-o", scores)
+            result = call("predict", shell.folder / "run", table, "-o", scores)
             assert message in sentence(result)
         assert not scores.exists()
 
     def test_leaderboard_before_the_first_result(self, shell: Shell) -> None:
         (shell.folder / "run").mkdir()
         shell.write("{}", "run/sweep.yaml")
-        assert shell.call("leaderboard", shell.folder / "run").exit_code == 0
-        assert shell.call("leaderboard", shell.folder / "run", "--csv").exit_code == 0
-        both = shell.call("leaderboard", shell.folder / "run", "--csv", "--json")
+        assert call("leaderboard", shell.folder / "run").exit_code == 0
+        assert call("leaderboard", shell.folder / "run", "--csv").exit_code == 0
+        both = call("leaderboard", shell.folder / "run", "--csv", "--json")
         assert "exclude each other" in sentence(both)
-        nothing = shell.call("show", shell.folder / "run", "smote-999")
+        nothing = call("show", shell.folder / "run", "smote-999")
         assert "has no trial 'smote-999'; did you mean 'smote-" in sentence(nothing)
 
     def test_run_with_a_broken_sweep_file(self, shell: Shell) -> None:
         (shell.folder / "run").mkdir()
         shell.write("serach: 3", "run/sweep.yaml")
         for command in ("resume", "leaderboard"):
-            assert "did you mean 'search'?" in sentence(shell.call(command, shell.folder / "run"))
+            assert "did you mean 'search'?" in sentence(call(command, shell.folder / "run"))
 
     def test_run_whose_table_has_changed_does_not_resume(self, shell: Shell) -> None:
         assert shell.run("--name", "mine").exit_code == 0
         run = shell.out / "mine"
         (run / "dataset.json").write_text('{"fingerprint": "another"}')
         shell.started.clear()
-        assert "its fingerprint differs" in sentence(shell.call("resume", run))
+        assert "its fingerprint differs" in sentence(call("resume", run))
         assert shell.started == []
 
     def test_description_of_a_bad_table(self, shell: Shell) -> None:
         path = shell.write(cell(3, "age", "old"))
-        assert "holds the text 'old' in row 3" in sentence(shell.call("describe", path))
+        assert "holds the text 'old' in row 3" in sentence(call("describe", path))
 
 
 ODD_BUT_CLEAR = {

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from evensweep.presets import preset_paths
-from evensweep.search.config import SweepConfig, override, read_yaml
+from evensweep.search.config import SweepConfig
+from evensweep.search.raw_config import override, read_yaml
 from evensweep.search.sweep import Sweep
 
 

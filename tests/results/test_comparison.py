@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from example_run import write_prepared
 from rich.console import Console
 
 from evensweep.results.comparison import comparison_table, compute_comparison
 from evensweep.results.metrics import classification_metrics
+from evensweep.results.references import REFERENCES
 from evensweep.results.run_directory import RunDirectory
 
 TARGET = np.arange(400) % 4 == 0
@@ -22,12 +24,13 @@ def a_run(
     root: Path, noise: float, *, rows: int = 0, tested: bool = True, **settings: Any
 ) -> RunDirectory:
     """A run whose ensemble finds the target through so much noise; ``rows`` shifts its test."""
-    root.mkdir()
     run = RunDirectory(root)
-    sweep = {"name": root.name, "storage": str(root.parent), "seed": 0, "views": ["smote"]}
-    sweep |= {"search": {"trials": 4}, "space": {"num_layers": {"int": [2, 4]}}} | settings
+    write_prepared(run, views=["smote"])
+    sweep = yaml.safe_load(run.sweep.read_text())
+    sweep |= {"name": root.name, "storage": str(root.parent), "seed": 0}
+    for section, value in {"search": {"trials": 4}, **settings}.items():
+        sweep[section] = {**sweep[section], **value} if isinstance(value, dict) else value
     run.sweep.write_text(yaml.safe_dump(sweep))
-    run.dataset.write_text(json.dumps({"fingerprint": "same"}))
     summary = {
         "run": root.name,
         "status": "complete" if tested else "running",
@@ -41,7 +44,8 @@ def a_run(
         p = 1 / (1 + np.exp(-(3 * TARGET - 2 + noise * np.random.default_rng(3).normal(size=400))))
         run.predictions.mkdir()
         frame = pd.DataFrame({"row": np.arange(400) + rows, "target": TARGET.astype(int)})
-        frame.assign(ensemble=p).to_parquet(run.test_predictions)
+        references = dict.fromkeys(REFERENCES, 0.5)
+        frame.assign(ensemble=p, **references).to_parquet(run.test_predictions)
         summary["test"] = classification_metrics(TARGET.astype(int), p, 0.5)
         summary["ensemble"] = {"oof_log_loss": 0.21, "oof_roc_auc": 0.9}
     run.summary.write_text(json.dumps(summary))

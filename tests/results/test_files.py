@@ -1,5 +1,6 @@
 """A file is the old one or the new one, whole, whatever happens in between."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -7,12 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pydantic import BaseModel
 
 from evensweep.datasets.errors import InputError
 from evensweep.results.files import (
     exclusive,
     read_json,
     read_parquet,
+    reading,
     replacing,
     write_json,
     write_parquet,
@@ -112,13 +115,49 @@ def test_frame_is_written_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("read", [read_json, read_parquet])
-@pytest.mark.parametrize("content", [None, b"", b"{", b"PAR1 and nothing"])
-def test_missing_or_damaged_file_is_named_in_one_sentence(tmp_path: Path, read, content) -> None:
+@pytest.mark.parametrize("content", [b"", b"{", b"PAR1 and nothing"])
+def test_damaged_file_is_named_in_one_sentence(tmp_path: Path, read, content) -> None:
     path = tmp_path / "file"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(InputError, match=r"file is missing or damaged; .* resume the run$"):
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"file is damaged \(.+\); delete it and resume the run$"):
         read(path)
+
+
+@pytest.mark.parametrize("read", [read_json, read_parquet])
+def test_missing_file_and_folder_in_its_place_are_told_apart(tmp_path: Path, read) -> None:
+    with pytest.raises(InputError, match=r"file is missing; resume the run$"):
+        read(tmp_path / "file")
+    with pytest.raises(InputError, match=r"is damaged \(Is a directory\); delete it and resume"):
+        read(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "gone" / "file")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+def test_storage_that_has_gone_is_no_damage(tmp_path: Path, number: int) -> None:
+    with pytest.raises(OSError, match="gone"), reading(tmp_path / "file"):
+        raise OSError(number, "gone")
+
+
+def test_what_is_to_be_done_instead_can_be_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"file is missing; copy it again$"):
+        read_json(tmp_path / "file", remedy="copy it again")
+
+
+class Fold(BaseModel):
+    rows: int
+
+
+@pytest.mark.parametrize("content", ['{"rows": "many"}', "[]", "{}", '{"rows": NaN}'])
+def test_content_of_another_shape_is_damage(tmp_path: Path, content: str) -> None:
+    (tmp_path / "j.json").write_text(content)
+    with pytest.raises(InputError, match=r"j\.json is damaged \(.+\); delete it"):
+        read_json(tmp_path / "j.json", Fold)
+
+
+def test_keys_beyond_the_shape_are_kept(tmp_path: Path) -> None:
+    write_json(tmp_path / "j.json", {"rows": 3, "view": "smote"})
+    assert read_json(tmp_path / "j.json", Fold) == {"rows": 3, "view": "smote"}
 
 
 def test_lock_keeps_a_second_process_out_and_ends_with_the_block(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import example_run
 import pandas as pd
 import pytest
 from rich.console import Console
 
 from evensweep.datasets.errors import InputError
-from evensweep.results.records import TrialRecord, history_frame
+from evensweep.results.records import TrialRecord
 from evensweep.results.run_directory import RunDirectory
 from evensweep.results.trial_page import compute_trial, trial_page
 
@@ -58,27 +59,29 @@ def test_a_trial_of_a_running_search_shows_its_history(run: RunDirectory) -> Non
     assert 20 <= len(epochs) <= 21
 
 
-def test_a_finished_run_knows_folds_and_weight(run: RunDirectory) -> None:
-    history_frame(TRIALS).to_parquet(run.history)
+def test_a_finished_run_knows_folds_and_weight(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    example_run.write_prepared(run)
+    example_run.write_searched(run)
+    example_run.write_tested(run)
     pd.DataFrame(
         {
             "trial": ["smote-000"] * 2, "view": "smote", "fold": [1, 0], "rows": [100, 300],
-            "val_loss": [0.4, 0.2], "val_accuracy": 0.9, "best_epoch": 3, "seconds": 0.1,
+            "val_loss": [0.4, 0.2], "val_accuracy": [0.9, None], "best_epoch": 3, "seconds": 0.1,
         }
     ).to_parquet(run.cross_validation)  # fmt: skip
-    run.ensemble.write_text(json.dumps({"members": [{"trial": "smote-000", "weight": 0.25}]}))
-    content = compute_trial(run, TRIALS, "smote-000")
+    trials = example_run.TRIALS
+    content = compute_trial(run, trials, "smote-000")
     assert [fold["fold"] for fold in content["folds"]] == [0, 1]
+    assert [fold["val_accuracy"] for fold in content["folds"]] == [None, 0.9]
     assert content["cv_val_loss"] == pytest.approx(0.25)
-    assert (
-        content["history"]
-        == compute_trial(RunDirectory(run.root / "no"), TRIALS, "smote-000")["history"]
-    )
+    nothing = RunDirectory(tmp_path / "no")
+    assert content["history"] == compute_trial(nothing, trials, "smote-000")["history"]
     json.dumps(content, allow_nan=False)
     page = shown(content)
     assert "k-fold log loss 0.2500" in page
-    assert "weight in the ensemble 25.0%" in page
-    assert compute_trial(run, TRIALS, "smote-001")["weight"] == 0
+    assert "weight in the ensemble 66.7%" in page
+    assert compute_trial(run, trials, "smote-001")["weight"] == 0
 
 
 def test_a_failed_trial_shows_its_error_as_it_is(run: RunDirectory) -> None:

@@ -7,7 +7,8 @@ import yaml
 from pydantic import ValidationError
 
 from evensweep.datasets.errors import InputError
-from evensweep.search.config import SweepConfig, override, read_yaml
+from evensweep.search.config import SweepConfig
+from evensweep.search.raw_config import override, read_yaml
 from evensweep.search.space import FloatDomain
 
 

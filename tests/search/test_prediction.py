@@ -13,9 +13,9 @@ import pytest
 from pyarrow import parquet
 
 from evensweep.datasets.errors import InputError
+from evensweep.datasets.features import read_features
 from evensweep.datasets.reading import read_chunks
 from evensweep.datasets.schema import Column, ColumnKind, Schema
-from evensweep.datasets.table import read_features
 from evensweep.search import prediction
 from evensweep.search.prediction import ranking, score_file
 

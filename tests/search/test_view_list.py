@@ -10,10 +10,11 @@ import yaml
 from evensweep.datasets.errors import InputError
 from evensweep.datasets.samplers import SamplerSpec
 from evensweep.datasets.table import load_table
-from evensweep.search.config import SweepConfig, override
+from evensweep.search.config import SweepConfig
 from evensweep.search.intake import read_table
 from evensweep.search.plan import plan_trials
 from evensweep.search.populations import holdout_check, populations_of, prepare_search
+from evensweep.search.raw_config import override
 from evensweep.search.sweep import create, reopen
 from evensweep.search.tryout import try_samplers
 

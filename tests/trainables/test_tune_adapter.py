@@ -13,19 +13,17 @@ from evensweep.datasets.locations import Location, parse_location
 from evensweep.datasets.views import Rows, View
 from evensweep.results.objective import MetricSpec
 from evensweep.trainables import tune_adapter
+from evensweep.trainables.trial_states import StorageError, saved_probabilities, state_file
 from evensweep.trainables.tune_adapter import (
     REPORT,
     SWEEP,
     Lent,
     Report,
     SharedRows,
-    StorageError,
     SweepRows,
     SweepTrainable,
     TrainingSettings,
     TrialSpec,
-    saved_probabilities,
-    state_file,
 )
 
 Work = Callable[[Callable[[TrialSpec], Any]], Any]
@@ -221,6 +219,21 @@ def test_a_search_writes_a_state_at_every_rung(on_worker: Any, tmp_path: Path) -
     assert on_worker(work) == list(LEVELS)
 
 
+@pytest.mark.parametrize("damage", [b"", b"PK and nothing", None])
+def test_a_trial_with_a_damaged_state_trains_again(
+    on_worker: Any, tmp_path: Path, damage: bytes | None
+) -> None:
+    def work(begin: Any) -> tuple[list[Any], list[Any]]:
+        state = state_file(tmp_path / "states", "smote-000", HYPERPARAMETERS)
+        trainable = begin(SPEC)
+        history = list(trainable.step()[REPORT].history)
+        state.write_bytes(state.read_bytes()[:900] if damage is None else damage)
+        return history, list(begin(SPEC).step()[REPORT].history)
+
+    first, again = on_worker(work)
+    assert again == first
+
+
 def test_a_state_that_cannot_be_read_or_written_is_an_error_of_the_storage(
     on_worker: Any, tmp_path: Path
 ) -> None:
@@ -243,7 +256,7 @@ def test_a_state_that_cannot_be_read_or_written_is_an_error_of_the_storage(
 
 
 def test_a_state_that_is_further_than_the_record_is_trained_again_to_the_same(
-    on_worker: Any, tmp_path: Path
+    on_worker: Any, table: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
     """The reports of two steps were lost with a driver, so that each of them is wanted again."""
 
@@ -256,10 +269,13 @@ def test_a_state_that_is_further_than_the_record_is_trained_again_to_the_same(
     whole, again = map(without_time, on_worker(work))
     assert again == whole
     state = state_file(tmp_path / "states", "smote-000", HYPERPARAMETERS)
-    assert saved_probabilities(state, whole[-1].best_epoch + 1) is None
-    probabilities = saved_probabilities(state, whole[-1].best_epoch)
+    n_rows = len(table["y_val"])
+    assert saved_probabilities(state, whole[-1].best_epoch + 1, n_rows) is None
+    probabilities = saved_probabilities(state, whole[-1].best_epoch, n_rows)
     assert probabilities is not None
     assert probabilities.dtype == np.float64
+    with pytest.raises(ValueError, match=f"predictions of {n_rows} rows and not of 3"):
+        saved_probabilities(state, whole[-1].best_epoch, 3)
 
 
 def test_a_trial_that_was_drawn_anew_leaves_the_state_of_its_former_self(on_worker: Any) -> None:
@@ -276,7 +292,7 @@ def test_a_trial_that_was_drawn_anew_leaves_the_state_of_its_former_self(on_work
 
 
 def test_states_are_kept_in_object_storage_from_any_node(
-    shared: dict[int | None, SharedRows], s3_folder: Location
+    shared: dict[int | None, SharedRows], table: dict[str, np.ndarray], s3_folder: Location
 ) -> None:
     # The session's workers may be older than the test server, and know no credentials.
     public = Location(replace(s3_folder.store, anonymous=True), s3_folder.path)
@@ -292,7 +308,7 @@ def test_states_are_kept_in_object_storage_from_any_node(
     assert after == whole[1:]
     state = state_file(s3_folder, "smote-000", HYPERPARAMETERS)
     assert state.name in s3_folder.files()
-    assert saved_probabilities(state, whole[-1].best_epoch) is not None
+    assert saved_probabilities(state, whole[-1].best_epoch, len(table["y_val"])) is not None
 
 
 def test_object_storage_that_is_gone_is_told_in_one_sentence(
