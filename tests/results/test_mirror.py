@@ -379,20 +379,21 @@ HERE = socket.gethostname()
 
 
 @pytest.mark.parametrize(
-    ("host", "pid", "age", "refused"),
+    ("host", "process", "age", "refused"),
     [
-        ("elsewhere", 1, 0.0, True),
-        ("elsewhere", 1, 59.0, True),
-        ("elsewhere", 1, 61.0, False),
-        (HERE, os.getppid(), 0.0, True),
-        (HERE, os.getppid(), 61.0, False),
-        (HERE, os.getpid(), 0.0, False),  # an earlier session of this very process
-        (HERE, dead_process(), 0.0, False),
+        ("elsewhere", lambda: 1, 0.0, True),
+        ("elsewhere", lambda: 1, 59.0, True),
+        ("elsewhere", lambda: 1, 61.0, False),
+        (HERE, os.getppid, 0.0, True),
+        (HERE, os.getppid, 61.0, False),
+        (HERE, os.getpid, 0.0, False),  # an earlier session of this very process
+        (HERE, dead_process, 0.0, False),
     ],
 )
 def test_a_driver_that_lives_keeps_others_out(
-    run: RunDirectory, host: str, pid: int, age: float, refused: bool
+    run: RunDirectory, host: str, process: Callable[[], int], age: float, refused: bool
 ) -> None:
+    pid = process()
     owner = {"token": "theirs", "host": host, "pid": pid, "time": time.time() - age}
     (run.location / OWNER).write_bytes(json.dumps(owner).encode())
     if refused:
