@@ -1,5 +1,5 @@
 """The built wheel, installed outside the checkout and used as a person would: run, interrupt,
-resume, predict."""
+resume, predict, and a sweep that is sent to a cluster of three nodes."""
 
 import json
 import os
@@ -12,9 +12,11 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from ray_processes import RayProcesses
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TINY = [
@@ -209,3 +211,60 @@ def test_resume_finishes_it_and_predict_scores_a_table(
     assert sorted(scores["rank"]) == list(range(1, 101))
     assert scores.sort_values("rank")["probability"].is_monotonic_decreasing
     assert (scores["decile"].value_counts() == 10).all()
+
+
+@pytest.fixture(scope="module")
+def fetched(evensweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three nodes that have the wheel, one of which was lost while it searched."""
+    folder = tmp_path_factory.mktemp("cluster")
+    storage = folder / "shared"
+    installed = {"python": evensweep.parent / "python", "environment": {"PYTHONPATH": ""}}
+    with RayProcesses() as cluster:
+        cluster.start_head("--num-cpus=1", **installed)
+        lost = cluster.start_node("--num-cpus=1", **installed)
+        cluster.start_node("--num-cpus=1", **installed)
+        process = subprocess.Popen(
+            [
+                evensweep, "submit", "--name", "three", "--address", cluster.dashboard,
+                "--no-ship", "--out", storage, "--output", "runs",
+                *TINY, "--set=search.trials=30", "--set=search.max_epochs=60",
+            ],
+            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=cluster.environment,
+        )  # fmt: skip
+        records = storage / "three" / "tune" / "records.jsonl"
+        try:
+            deadline = time.monotonic() + 200
+            while not (records.exists() and records.read_text().count('"progress"') >= 6):
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline, "the search does not come on"
+                time.sleep(0.05)
+            cluster.stop(lost)
+            assert records.read_text().count('"end"') < 60, "the search was over by then"
+            told, _ = process.communicate(timeout=200)
+        finally:
+            process.kill()
+    assert process.returncode == 0, told
+    return storage / "three"
+
+
+def keys(value: Any) -> Any:
+    """The keys of nested mappings, and of the first entries of lists of them."""
+    if isinstance(value, dict):
+        return {key: keys(inner) for key, inner in value.items()}
+    return [keys(value[0])] if isinstance(value, list) and value else None
+
+
+def test_a_cluster_that_loses_a_node_finishes_with_the_same_summary(
+    fetched: Path, folder: Path
+) -> None:
+    summary = json.loads((fetched / "summary.json").read_text())
+    here = json.loads((folder / "runs" / "mine" / "summary.json").read_text())
+    assert summary["status"] == here["status"] == "complete"
+    assert summary["search"]["errored"] == 0
+    assert summary["search"]["trials"] == 2 * (30 + 1)
+    for view in summary["views"].values():
+        view["best_config"] = None  # the default space's, which both drew from
+    for view in here["views"].values():
+        view["best_config"] = None
+    assert keys(summary) == keys(here)
