@@ -180,7 +180,7 @@ def test_manifest_that_is_none(text: str, run: Path) -> None:
 
 def test_model_that_is_not_there(run: Path) -> None:
     (run / "model" / "model.json").unlink()
-    assert "model.json is missing; delete the folder" in refused(run)
+    assert "has no exported model yet; resume the run first" in refused(run)
     shutil.rmtree(run / "model")
     assert "has no exported model yet; resume the run first" in refused(run)
     (run / "model").write_text("a file")
