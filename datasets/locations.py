@@ -130,13 +130,19 @@ class Location:
             self.write_bytes(content.read_buffer())
 
     def download(self, path: Path) -> None:
-        """Copies the file, of any size, to this machine.
+        """Copies the file, of any size, or a folder with all that is in it to this machine.
 
         Raises:
-            MissingObjectError: There is no such file.
+            MissingObjectError: There is neither.
         """
         from pyarrow.fs import LocalFileSystem, copy_files
 
+        names = [] if self.exists() else self.files()
+        for name in names:
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (self / name).download(path / name)
+        if names:
+            return
         with self._reached("read") as storage:
             copy_files(str(self.path), str(path), storage, LocalFileSystem())
 

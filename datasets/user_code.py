@@ -4,6 +4,7 @@ Builders, samplers, metrics and searchers are all found here. Nothing is importe
 that the user names.
 """
 
+import hashlib
 import importlib
 import importlib.util
 import sys
@@ -16,6 +17,9 @@ from types import ModuleType
 from typing import Any
 
 from .errors import InputError, nearest
+
+_imported: dict[str, str] = {}
+"""Digests of the files of modules that were imported here."""
 
 _appended: set[str] = set()
 """Folders that were put into ``sys.path`` here; another sweep's modules aren't looked for there."""
@@ -132,10 +136,8 @@ def _import(role: Role, reference: str, name: str, folder: str | None) -> Module
     try:
         module = importlib.import_module(name)
     except Exception as error:
-        raise InputError(
-            f"the module of the {role.noun} '{reference}' can't be imported ({told(error)}); mend "
-            "it, or install what it needs"
-        ) from error
+        raise _unfit(role, reference, error) from error
+    module = _as_it_stands(role, reference, module)
     # Another one of that name may have been imported before, from a folder of another sweep.
     wanted = _find_spec(name, [folder]) if folder is not None else None
     file = getattr(module, "__file__", None)
@@ -147,6 +149,28 @@ def _import(role: Role, reference: str, name: str, folder: str | None) -> Module
                 f"process has {here} under that name; start a new one, or rename the module"
             )
     return module
+
+
+def _as_it_stands(role: Role, reference: str, module: ModuleType) -> ModuleType:
+    """The module anew if its file has changed: a sweep's new workers import what stands there."""
+    file = getattr(module, "__file__", None)
+    if file is None or not Path(file).is_file():
+        return module
+    digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    if _imported.setdefault(module.__name__, digest) != digest:
+        try:
+            module = importlib.reload(module)
+        except Exception as error:
+            raise _unfit(role, reference, error) from error
+        _imported[module.__name__] = digest
+    return module
+
+
+def _unfit(role: Role, reference: str, error: Exception) -> InputError:
+    return InputError(
+        f"the module of the {role.noun} '{reference}' can't be imported ({told(error)}); mend it, "
+        "or install what it needs"
+    )
 
 
 def _find_spec(name: str, places: list[str]) -> ModuleSpec | None:

@@ -85,6 +85,7 @@ def read_folds(run: RunDirectory) -> pd.DataFrame:
         counts=["fold", "best_epoch"],
         sizes=["rows"],
         numbers=["val_loss", "val_accuracy", "seconds"],
+        perhaps=["metric"],
     )
     return read_parquet(run.cross_validation, columns)
 
@@ -133,6 +134,11 @@ def read_test(run: RunDirectory) -> pd.DataFrame:
     """The content of ``predictions/test.parquet``."""
     columns = Columns(counts=["row"], labels=["target"], shares=["ensemble", *REFERENCES])
     return read_parquet(run.test_predictions, columns)
+
+
+def read_test_metric(run: RunDirectory) -> dict[str, Any]:
+    """The content of ``predictions/test_metric.json``."""
+    return read_json(run.test_metric, shapes.TestMetric)
 
 
 def read_holdout(run: RunDirectory) -> pd.DataFrame:

@@ -152,4 +152,4 @@ def cross_fitted_probabilities(
     for fold in folds:
         others = np.setdiff1d(np.arange(probabilities.shape[1]), fold)
         result[fold] = choose(probabilities[:, others], y[others]) @ probabilities[:, fold]
-    return result
+    return np.minimum(result, 1.0)  # a mean of ones may exceed one by a rounding

@@ -137,12 +137,12 @@ def reading(path: Path | Location, remedy: str | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except InputError:
-        raise
     except FileNotFoundError as error:
-        if not path.parent.exists():
+        if isinstance(path, Path) and not path.parent.exists():
             raise
         raise InputError(f"{path} is missing; {remedy or 'resume the run'}") from error
+    except InputError:
+        raise
     except PermissionError as error:
         raise InputError(f"{path} can't be read ({error.strerror}); check its rights") from error
     # A format's library raises whatever its parser trips over: PyArrow, NumPy, Keras and skops each

@@ -96,8 +96,16 @@ def cv_losses(folds: pd.DataFrame) -> dict[str, float]:
 
 
 def cv_metrics(folds: pd.DataFrame) -> dict[str, float]:
-    """The mean metric of each trial's folds, by their rows, where the search has a metric."""
-    return _over_rows(folds, "metric") if "metric" in folds else {}  # older runs don't
+    """The mean metric of each trial's folds, by their rows, where the search has a metric.
+
+    A trial with a fold in which it is not finite has none.
+    """
+    if "metric" not in folds:  # nor have the folds of older runs
+        return {}
+    whole = folds.groupby("trial")["metric"].transform("count") == folds.groupby("trial")[
+        "metric"
+    ].transform("size")
+    return _over_rows(folds[whole], "metric")
 
 
 def _over_rows(folds: pd.DataFrame, figure: str) -> dict[str, float]:

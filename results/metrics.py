@@ -90,7 +90,8 @@ def classification_metrics(
         "accuracy": float((predicted == y).mean()),
         "log_loss": log_loss(y, probabilities),
         "roc_auc": float(roc_auc_score(y, probabilities)),
-        "pr_auc": float(average_precision_score(y, probabilities)),
+        # A sum of shares, which may exceed one by a rounding.
+        "pr_auc": min(float(average_precision_score(y, probabilities)), 1.0),
         "balanced_accuracy": float(balanced_accuracy_score(y, predicted)),
         "f1": float(f1_score(y, predicted, zero_division=0)),
         "brier": float(brier_score_loss(y, probabilities)),
@@ -119,7 +120,7 @@ def bootstrap_intervals(
 def metric_interval(
     metric: Metric, y: np.ndarray, probabilities: np.ndarray, seed: int, resamples: int = 1000
 ) -> list[float] | None:
-    """The same of any metric, on the same resampled rows; None where it is finite on none."""
+    """The same of any metric, on the same resampled rows; None where it isn't finite on all."""
     rows = np.arange(len(y))
     drawn = np.array(
         [
@@ -128,8 +129,7 @@ def metric_interval(
             for drawn_rows in (np.repeat(rows, times) for times in weights.astype(np.int64))
         ]
     )
-    finite = drawn[np.isfinite(drawn)]
-    return np.percentile(finite, [2.5, 97.5]).tolist() if len(finite) else None
+    return np.percentile(drawn, [2.5, 97.5]).tolist() if np.isfinite(drawn).all() else None
 
 
 def metric_figures(

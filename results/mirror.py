@@ -154,7 +154,8 @@ class Mirror:
         self._thread.join()
         self._upload(_LAST_PATIENCE)
         self._ownership.give_back()
-        shutil.rmtree(self._run.root)
+        # What comes in meanwhile is another driver's of this machine, which goes on with the run.
+        shutil.rmtree(self._run.root, ignore_errors=True)
 
     def flush(self) -> None:
         """Uploads all that has changed, now."""

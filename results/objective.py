@@ -26,6 +26,9 @@ BUILT_IN: dict[str, Mode] = {
 }
 """Names of the built-in metrics, and whether they are to be low or high."""
 
+_TITLES = {"f1": "best F1", "balanced_accuracy": "best balanced accuracy"}
+"""Those at the threshold where they are best on the judged rows; the test's are at a chosen one."""
+
 METRIC = Role(
     "metric",
     f"{VAL_LOSS}, {', '.join(BUILT_IN)} or 'module:function' such as 'my_metric:profit'",
@@ -66,7 +69,7 @@ class MetricSpec:
 
 def metric_title(name: str) -> str:
     """What a metric is called in tables and figures: a user's by its function's name."""
-    return name.rpartition(":")[2]
+    return _TITLES.get(name, name.rpartition(":")[2])
 
 
 def as_objective(mode: Mode | None, loss: float | None, metric: float | None) -> float:

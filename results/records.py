@@ -312,7 +312,13 @@ def trials_frame(trials: Iterable[TrialRecord]) -> pd.DataFrame:
         del row["history"], row["arrivals"], row["measured"]
         config = {f"config.{name}": value for name, value in row.pop("config").items()}
         rows.append({**row, **config})
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    for name in frame.columns[frame.columns.str.startswith("config.")]:
+        # Trials without it, such as those that a time budget left waiting, would make floats of it.
+        kinds = {type(row[name]) for row in rows if name in row}
+        if kinds == {int}:
+            frame[name] = frame[name].astype("Int64")
+    return frame
 
 
 def trials_from_frame(frame: pd.DataFrame) -> list[TrialRecord]:

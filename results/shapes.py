@@ -118,14 +118,18 @@ class Environment(Shape):
 
 
 class _Part(Shape):
-    rows: Rows
+    rows: Count  # a sweep may keep no test rows
     positive: Count
     negative: Count
 
 
+class _View(_Part):
+    rows: Rows
+
+
 class _ClassCounts(Shape):
     splits: dict[Word, _Part]
-    views: dict[Word, _Part]
+    views: dict[Word, _View]
 
 
 class Dataset(Shape):
@@ -168,12 +172,14 @@ class _Ranked(Shape):
     view: Word
     oof_log_loss: Number
     oof_roc_auc: Number
+    oof_metric: Number | None = None
 
 
 class _Compared(Shape):
     log_loss: Number
     roc_auc: Number
     pr_auc: Number
+    metric: Number | None = None
 
 
 class _Thresholds(Shape):
@@ -195,11 +201,28 @@ class Ensemble(Shape):
     path: list[Word]
     path_losses: list[Number] = Field(min_length=1)
     ranking: list[_Ranked] = absent()
+    metric: Word = absent()  # and what belongs to it, where the search compares by one
+    oof_metric: Number | None = None
+    path_metric: list[Number | None] = absent()
 
     @model_validator(mode="after")
     def _average(self) -> Self:
         check_weights(self.members)
         return self
+
+
+class _Measured(Shape):
+    value: Number | None
+    ci95: Annotated[list[Number], Field(min_length=2, max_length=2)] | None
+
+
+class TestMetric(Shape):
+    """``predictions/test_metric.json``."""
+
+    ensemble: _Measured
+    majority: _Measured
+    logistic_regression: _Measured
+    gradient_boosting: _Measured
 
 
 class _DatasetLine(Shape):

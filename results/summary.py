@@ -14,10 +14,11 @@ from .contents import (
     read_holdout,
     read_sweep,
     read_test,
+    read_test_metric,
     read_trials,
 )
 from .decisions import decision_cost, decision_words, gains_table
-from .files import read_json, write_json
+from .files import write_json
 from .leaderboard import cv_metrics
 from .metrics import bootstrap_intervals, classification_metrics
 from .objective import VAL_LOSS
@@ -208,7 +209,7 @@ def _test_part(
         for name in REFERENCES
     }
     if run.test_metric.exists():
-        by_metric = read_json(run.test_metric)
+        by_metric = read_test_metric(run)
         measured["metric"] = by_metric["ensemble"]["value"]
         measured["ci95"]["metric"] = by_metric["ensemble"]["ci95"]
         for name, figures in references.items():

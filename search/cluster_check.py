@@ -82,15 +82,15 @@ def _rows(config: SweepConfig, table: Table) -> float:
         return sum(len(split.train) + len(split.validation) for split in table.given.values())
     positive = int(table.target.sum())
     rarer, other = sorted((positive, len(table.target) - positive))
-    sampled = sum(_rows_of_view(view, rarer, other) for view in config.views)
+    sampled = sum(_rows_of_view(view.sampler, rarer, other) for view in config.views.values())
     if config.protocol == "balanced_first":
         return (1 - config.split.test) * sampled
     train = 1 - config.split.validation - config.split.test
     return train * sampled + config.split.validation * len(table.target)
 
 
-def _rows_of_view(view: str, rarer: int, other: int) -> int:
-    sampler = NAMED_SAMPLERS.get(view, view)
+def _rows_of_view(sampler: str, rarer: int, other: int) -> int:
+    sampler = NAMED_SAMPLERS.get(sampler, sampler).rpartition(":")[2]
     if sampler == "RandomUnderSampler":
         return 2 * rarer
     if sampler in UNSAMPLED or sampler in SAMPLERS["imblearn.under_sampling"]:

@@ -72,7 +72,7 @@ class EvenSweepClassifier(ClassifierMixin, BaseEstimator):
         trials: Trials of every view; None takes 40, and with ``hyperband`` every bracket once.
         max_epochs: The full budget of a trial, in epochs.
         scheduler: ``asha``, ``asha_stopping``, ``hyperband``, ``median`` or ``fifo``.
-        searcher: ``random`` or ``tpe``.
+        searcher: ``random``, ``tpe``, or ``module:Class`` of your own.
         time_budget: Seconds after which no trial is begun; None for no limit.
         folds: Of the cross-validation, and networks of every member of the ensemble.
         top_k: Trials of every view that are cross-validated.

@@ -151,15 +151,18 @@ class Feed:
         # More than there are slots would make Tune ask Ray for workers that no slot is free for.
         if len(self._running) >= self.slots:
             return None
+        job = self._job
         spec = self._next()
         while spec is None and not self._running:
             with self._changed:
                 # Nothing for Tune to do, so its thread may wait in here.
-                self._job = None
+                if self._job is job:  # and no other that was put meanwhile
+                    self._job = None
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._job or self._closed)
                 if self._closed:
                     return str(Searcher.FINISHED)
+                job = self._job
             spec = self._next()
         if spec is None:
             return None

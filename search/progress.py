@@ -86,7 +86,7 @@ class ViewStatus:
         waiting, running, paused, done, failed: Trials of each kind.
         total: Trials altogether.
         epochs: Trained so far.
-        best: The trial with the best loss so far.
+        best: The best trial so far, by the loss or the metric.
     """
 
     def __init__(self, record: SearchRecord, view: str, started: float) -> None:

@@ -27,7 +27,9 @@ def read_yaml(path: Path | Location) -> dict[str, Any]:
     if isinstance(data, dict) and isinstance(data.get("arrays"), dict):
         data["arrays"] = {view: _beside(path, str(file)) for view, file in data["arrays"].items()}
     given = raw.get("module_folder")
-    folders = as_list("." if given is None else given)
+    # Modules are imported from this machine's folders.
+    beside = "." if isinstance(path, Path) else None
+    folders = as_list(beside if given is None else given)
     if isinstance(folders, list | tuple):  # anything else is told when it is validated
         whole = path.parent.resolve() / path.name
         raw["module_folder"] = [_beside(whole, str(folder)) for folder in folders]

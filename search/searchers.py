@@ -58,10 +58,10 @@ class RandomSearcher:
 class TpeSearcher:
     """Tree-structured Parzen estimator (Bergstra et al. 2011), in the way of BOHB.
 
-    It learns from the trials of the same view alone, by the losses at the largest budget that
-    enough of them have reached: stopped and paused trials teach, too. The best 15% of them, 25 at
-    most, count as good. A third of the trials, and the first ones, are random (Falkner et al.
-    2018).
+    It learns from the trials of the same view alone, by the losses, or the search's metric, at the
+    largest budget that enough of them have reached: stopped and paused trials teach, too. The best
+    15% of them, 25 at most, count as good. A third of the trials, and the first ones, are random
+    (Falkner et al. 2018).
 
     Args:
         space: The search space.

@@ -264,7 +264,7 @@ class EnsembleConfig(Section):
     """Greedy selection over out-of-fold predictions."""
 
     rounds: int = Field(default=50, ge=1)
-    """Each adds the candidate that lowers the out-of-fold loss most, again if need be."""
+    """Each adds the candidate that betters the out-of-fold figure most, again if need be."""
     sorted_start: int = Field(default=0, ge=0)
     """Best candidates that the selection starts with."""
     bags: int = Field(default=0, ge=0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import io
 import logging
-import math
 import re
 import shutil
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 from ..cluster.session import log_name
 from ..results.files import write_text
 from ..results.leaderboard import leaderboard_frame, leaderboard_table
-from ..results.records import SearchRecord, TrialRecord
+from ..results.records import SearchRecord
 from ..results.run_directory import RunDirectory
 from ..results.tables import plain_console
 from .progress import Display
@@ -75,7 +74,7 @@ class SessionLogs(Display):
             return
         trials = self._record.trials.values()
         # Chosen first, since a frame of ten thousand trials takes its time on Tune's thread.
-        best = heapq.nsmallest(_ROWS, trials, key=_by_loss)
+        best = heapq.nsmallest(_ROWS, trials, key=lambda trial: trial.objective)
         text = io.StringIO()
         table = leaderboard_table(leaderboard_frame(best, {}), len(trials))
         plain_console(file=text, width=_WIDTH).print(table)
@@ -86,7 +85,3 @@ class SessionLogs(Display):
         except OSError as error:  # a copy for lookers-on; the run goes on
             log.warning("the leaderboard is not among Ray's logs: %s", error)
         self._last = time.monotonic()
-
-
-def _by_loss(trial: TrialRecord) -> float:
-    return math.inf if trial.best_val_loss is None else trial.best_val_loss

@@ -14,6 +14,7 @@ from ..cluster.session import Session
 from ..datasets.errors import InputError
 from ..datasets.preparation import Prepared
 from ..datasets.table import Table
+from ..datasets.user_code import names_code
 from ..datasets.views import SURE
 from ..results.columns import Columns
 from ..results.contents import (
@@ -99,6 +100,8 @@ class Stages:
         tested = [run.test_predictions]
         if self.config.protocol == "balanced_first":
             tested.append(run.holdout_predictions)
+        if names_code(self.config.search.metric):
+            tested.append(run.test_metric)
         test = Stage(StageName.TEST, "testing once", tuple(tested), self._test)
         return [
             Stage(StageName.PREPARE, "preparing the data", (run.dataset,), self._prepare),
@@ -245,7 +248,8 @@ class Stages:
 
     def _validation_predictions(self, trials: list[TrialRecord]) -> pd.DataFrame:
         """Probabilities of each view's best trials, and their plain average, a column each."""
-        lost = f"restore it, or delete {self.run.tune} to search again"
+        again = ", ".join(map(str, (self.run.tune, self.run.folds, self.run.cross_validation)))
+        lost = f"restore it, or delete {again} to search again"
         frames = []
         for population in self.populations:
             rows = population.split.validation
@@ -380,10 +384,9 @@ class Stages:
             self.config, self.run, [check], trials, workers, self.display.fold_done
         )
         rows = check.split.test
-        probabilities = sum(weights[trial] * predicted[trial][rows] for trial in predicted)
-        return pd.DataFrame(
-            {"row": rows, "target": self.table.target[rows], "ensemble": probabilities}
-        )
+        mean = sum(weights[trial] * predicted[trial][rows] for trial in predicted)
+        columns = {"row": rows, "target": self.table.target[rows]}
+        return pd.DataFrame({**columns, "ensemble": np.minimum(mean, 1.0)})
 
     def _report(self) -> None:
         # matplotlib is needed here only.

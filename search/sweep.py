@@ -320,6 +320,7 @@ def _environment(config: SweepConfig, cpus: float) -> dict[str, Any]:
 def _alone(run: RunDirectory) -> Iterator[None]:
     """Refuses to work on a run that another process works on."""
     try:
+        run.root.mkdir(parents=True, exist_ok=True)  # a copy may have gone with another driver
         with exclusive(run.lock):
             yield
     except BlockingIOError as error:

@@ -1,7 +1,10 @@
 """Fixtures shared by all tests; the slow parts (Ray, one finished sweep) start once a session."""
 
 import os
+import re
+import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,11 +66,20 @@ def free_cluster(ray_session: "Session") -> None:
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """Address of a server that speaks S3, with a bucket called ``bucket``."""
-    from moto.server import ThreadedMotoServer
     from pyarrow.fs import S3FileSystem
 
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
+    # A process of its own: what plays Amazon's API in this one starts with no buckets.
+    server = subprocess.Popen(
+        [sys.executable, "-c", "from moto.server import main; main()", "-H127.0.0.1", "-p0"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stderr is not None
+    host, port = next(
+        address.groups()
+        for line in server.stderr
+        if (address := re.search(r"http://([\d.]+):(\d+)", line))
+    )
+    threading.Thread(target=server.stderr.read, daemon=True).start()  # or the pipe would fill
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith("AWS_"):
@@ -75,7 +87,6 @@ def s3_endpoint() -> Iterator[str]:
         patch.setenv("AWS_ACCESS_KEY_ID", "AKIAMARKEDACCESSKEY")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "marked/secret/access/key")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        host, port = server.get_host_and_port()
         storage = S3FileSystem(
             endpoint_override=f"http://{host}:{port}",
             region="us-east-1",
@@ -83,7 +94,8 @@ def s3_endpoint() -> Iterator[str]:
         )
         storage.create_dir("bucket")
         yield f"http://{host}:{port}"
-    server.stop()
+    server.terminate()
+    server.wait()
 
 
 @pytest.fixture

@@ -220,7 +220,8 @@ class RankingModel:
                 outputs = [np.asarray(network(piece, training=False)) for piece in pieces]
                 probabilities = np.concatenate(outputs)[:, -1]
                 total += weight * shift_log_odds(probabilities, shift)
-        return total / len(self._preprocessors)
+        # A mean of ones may exceed one by a rounding.
+        return np.minimum(total / len(self._preprocessors), 1.0)
 
 
 def load_exported(folder: Path, family: Callable[[], FamilySpec]) -> RankingModel:
@@ -252,6 +253,7 @@ class PackedModel:
 
     def __init__(self, folder: Path, family: FamilySpec = MLP) -> None:
         self.family = family
+        self.folder = str(folder)
         self.files = read_tree(folder)
 
     @cached_property
@@ -262,7 +264,10 @@ class PackedModel:
                 path = Path(name, file)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            return load_exported(Path(name), lambda: self.family)
+            try:
+                return load_exported(Path(name), lambda: self.family)
+            except InputError as error:
+                raise InputError(str(error).replace(name, self.folder)) from error
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"family": self.family, "files": self.files}
+        return {"family": self.family, "folder": self.folder, "files": self.files}

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import boto3
 import numpy as np
 import pandas as pd
 import pytest
@@ -207,3 +208,15 @@ def test_tables_and_arrays_are_read_from_object_storage(
     np.savez(tmp_path / "v.npz", **arrays)
     (s3_folder / "v.npz").upload(tmp_path / "v.npz")
     assert len(read_arrays({"natural": s3_folder / "v.npz"}).target) == 6
+
+
+def test_a_folder_is_fetched_and_nothing_beside_it(s3_folder: Location, tmp_path: Path) -> None:
+    for name in ("model/model.json", "model/members/a.keras"):
+        (s3_folder / name).write_bytes(name.encode())
+    bucket, *parts = s3_folder.path.parts
+    boto3.client(
+        "s3", endpoint_url=f"http://{s3_folder.store.endpoint}", region_name="us-east-1"
+    ).put_object(Bucket=bucket, Key="/".join([*parts, "model/../evil.txt"]), Body=b"evil")
+    with local_copy(s3_folder / "model") as copy:
+        found = sorted(p.relative_to(copy.parent) for p in copy.parent.rglob("*") if p.is_file())
+    assert found == [Path("model/members/a.keras"), Path("model/model.json")]

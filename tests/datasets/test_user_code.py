@@ -89,3 +89,14 @@ def test_what_can_not_be_used_is_told(code: str, told: str, tmp_path: Path) -> N
 def test_only_code_has_a_colon() -> None:
     assert names_code("models:build")
     assert not names_code("mlp")
+
+
+@pytest.mark.usefixtures("forgotten_imports")
+def test_a_module_that_was_edited_is_imported_anew(tmp_path: Path) -> None:
+    folder = module(tmp_path, "gadget_edited", "f = max")
+    assert load_code(ROLE, "gadget_edited:f", folder) is max
+    module(tmp_path, "gadget_edited", "# edited\nf = min")
+    assert load_code(ROLE, "gadget_edited:f", folder) is min
+    module(tmp_path, "gadget_edited", "f = max(")
+    with pytest.raises(InputError, match=r"can't be imported \(SyntaxError"):
+        load_code(ROLE, "gadget_edited:f", folder)

@@ -314,10 +314,10 @@ class TestOtherCommands:
         for command in ("resume", "leaderboard"):
             assert "did you mean 'search'?" in sentence(call(command, shell.folder / "run"))
 
-    def test_run_whose_table_has_changed_does_not_resume(self, shell: Shell) -> None:
+    def test_run_whose_table_has_changed_does_not_resume(self, shell: Shell, root: Path) -> None:
         assert shell.run("--name", "mine").exit_code == 0
         run = shell.out / "mine"
-        (run / "dataset.json").write_text('{"fingerprint": "another"}')
+        shutil.copy(root / "dataset.json", run)  # of another table
         shell.started.clear()
         assert "its fingerprint differs" in sentence(call("resume", run))
         assert shell.started == []

@@ -94,5 +94,5 @@ def test_errors_name_a_copys_files_where_the_run_is_kept(location: Location) -> 
     with pytest.raises(InputError) as raised:
         read_json(run.dataset)
     told = RunDirectory.with_locations(str(raised.value))
-    assert told.startswith(f"{location / 'dataset.json'} is missing or damaged; delete it and")
+    assert told.startswith(f"{location / 'dataset.json'} is damaged (")
     assert RunDirectory.with_locations(f"in {run.root}, too") == f"in {location}, too"

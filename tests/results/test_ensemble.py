@@ -223,3 +223,12 @@ def test_an_objective_that_is_infinite_is_the_worst() -> None:
 
     selection = select_greedily(MANY, MANY_Y, rounds=3, objective=of_the_last_alone)
     assert selection.path == (len(MANY) - 1,)
+
+
+def test_a_mean_of_ones_is_one() -> None:
+    drawn = np.random.default_rng(0).dirichlet(np.ones(3), 1000)
+    weights = next(w for w in drawn if (w @ np.ones((3, 2))).max() > 1)  # by a rounding
+    probabilities, y = np.ones((3, 4)), np.array([0, 1, 0, 1])
+    folds = [np.array([0, 1]), np.array([2, 3])]
+    honest = cross_fitted_probabilities(probabilities, y, folds, lambda p, y: weights)
+    assert honest.max() == 1

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from evensweep.datasets.errors import InputError
+from evensweep.datasets.locations import Location
 from evensweep.results.files import (
     exclusive,
     read_json,
@@ -172,3 +173,10 @@ with exclusive(Path({str(tmp_path / "lock")!r})):
         refused = subprocess.run(command, capture_output=True, text=True)
     assert "BlockingIOError" in refused.stderr
     subprocess.run(command, check=True)
+
+
+def test_an_object_that_is_missing_is_told_with_the_remedy(s3_folder: Location) -> None:
+    gone = s3_folder / "states" / "a.npz"
+    with pytest.raises(InputError, match=r"a\.npz.* is missing; restore it$"):  # noqa: SIM117
+        with reading(gone, "restore it"):
+            gone.read_bytes()

@@ -172,7 +172,11 @@ def test_a_board_of_a_metric_has_its_columns_before_the_first_result() -> None:
 
 def test_k_fold_metrics_are_over_rows_where_there_are_any() -> None:
     folds = pd.DataFrame(
-        {"trial": ["a", "a", "b"], "rows": [300, 100, 50], "metric": [0.2, 0.4, None]}
+        {
+            "trial": ["a", "a", "b", "b"],
+            "rows": [300, 100, 50, 50],
+            "metric": [0.2, 0.4, None, 0.9],  # not finite in a fold: no mean of the others
+        }
     )
     assert cv_metrics(folds) == pytest.approx({"a": 0.25})
     assert cv_metrics(folds.drop(columns="metric")) == {}

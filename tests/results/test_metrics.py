@@ -192,3 +192,10 @@ class TestBootstrap:
         intervals = bootstrap_intervals(y, p, 0.5, seed=0, resamples=50)
         assert intervals["roc_auc"] == [1, 1]
         assert intervals["balanced_accuracy"] == [1, 1]
+
+
+@pytest.mark.parametrize("positives", [9, 18, 20, 25])
+def test_shares_stay_shares_where_the_ranking_is_perfect(positives: int) -> None:
+    y = np.repeat([0, 1], [100, positives])
+    figures = classification_metrics(y, np.linspace(0.01, 0.99, len(y)), 0.5)
+    assert figures["pr_auc"] == figures["roc_auc"] == 1.0

@@ -116,9 +116,8 @@ def test_a_metric_that_is_finite_nowhere_has_no_interval() -> None:
     assert figures == {"majority": {"value": None, "ci95": None}}
 
 
-def test_where_some_resamples_give_no_number_the_others_count() -> None:
+def test_where_some_resamples_give_no_number_there_is_no_interval() -> None:
     def above(y: np.ndarray, p: np.ndarray) -> float:
         return float(p.mean()) if p.mean() > P.mean() else float("nan")
 
-    low, high = metric_interval(above, Y, P, seed=0, resamples=200)
-    assert P.mean() < low < high
+    assert metric_interval(above, Y, P, seed=0, resamples=200) is None

@@ -305,3 +305,15 @@ def test_views_are_in_the_order_of_the_plan() -> None:
     assert views_of([TrialRecord(str(i), v, "search", 0, {}) for i, v in enumerate(views)]) == [
         "smote", "undersampled", "adasyn",
     ]  # fmt: skip
+
+
+def test_whole_numbers_stay_whole_beside_trials_that_never_started(tmp_path: Path) -> None:
+    started = TrialRecord("a", "smote", "search", 1, {"units": 3, "rate": 0.5, "deep": True})
+    waiting = TrialRecord("b", "smote", "search", 2, {})
+    write_parquet(tmp_path / "trials.parquet", trials_frame([started, waiting]))
+    first, second = trials_from_frame(read_parquet(tmp_path / "trials.parquet"))
+    assert first.config == started.config
+    assert {name: type(value) for name, value in first.config.items()} == {
+        "units": int, "rate": float, "deep": bool,
+    }  # fmt: skip
+    assert second.config == {}

@@ -66,8 +66,10 @@ def test_a_finished_run_knows_folds_and_weight(tmp_path: Path) -> None:
     example_run.write_tested(run)
     pd.DataFrame(
         {
-            "trial": ["smote-000"] * 2, "view": "smote", "fold": [1, 0], "rows": [100, 300],
-            "val_loss": [0.4, 0.2], "val_accuracy": [0.9, None], "best_epoch": 3, "seconds": 0.1,
+            "trial": ["smote-000"] * 2 + ["undersampled-000"], "fold": [1, 0, 0],
+            "view": ["smote"] * 2 + ["undersampled"], "rows": [100, 300, 100],
+            "val_loss": [0.4, 0.2, 0.3], "val_accuracy": [0.9, None, 0.9], "best_epoch": 3,
+            "seconds": 0.1,
         }
     ).to_parquet(run.cross_validation)  # fmt: skip
     trials = example_run.TRIALS

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ({"views": ["undersampled"]}, 1.01),
         ({"views": ["undersampled", "smote"]}, 1.01),
         ({"views": ["natural", "NearMiss"]}, 2.0),
+        ({"views": [{"few": {"sampler": "imblearn.under_sampling:RandomUnderSampler"}}]}, 1.01),
         ({"views": ["undersampled", "smote"], "protocol": "balanced_first"}, 1.05),
     ],
 )

@@ -88,6 +88,7 @@ def test_a_complete_search_is_written_from_its_tables(record: SearchRecord, tmp_
     baseline = next(iter(record.trials.values()))
     advance(baseline, FIRST + LATER, 0.4)
     run = RunDirectory(tmp_path)
+    run.sweep.write_text(SweepConfig.from_mapping({"views": [baseline.view]}, "").to_yaml())
     trials_frame([baseline]).to_parquet(run.trials)
     history_frame([baseline]).to_parquet(run.history)
     write_finished(run)

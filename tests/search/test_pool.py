@@ -111,9 +111,15 @@ def wait_for_idle_workers() -> None:
     Without giving them any: Ray gives no actor a process that tasks have used.
     """
 
+    def title(process: psutil.Process) -> str:
+        try:
+            return "".join(process.cmdline()[:1])
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):  # one of an earlier test
+            return ""
+
     def idle() -> int:
         session = psutil.Process().children(recursive=True)
-        return sum(bool(p.cmdline()) and p.cmdline()[0] == "ray::IDLE" for p in session)
+        return sum(title(process) == "ray::IDLE" for process in session)
 
     deadline = time.monotonic() + 60
     while idle() < 2:

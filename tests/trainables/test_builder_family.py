@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from evensweep.datasets.errors import InputError
 from evensweep.results.calibration import shift_log_odds
 from evensweep.trainables.builder_family import BuilderFamily
-from evensweep.trainables.exported import keras_files, load_network, score_exported
+from evensweep.trainables.exported import PackedModel, keras_files, load_network, score_exported
 from evensweep.trainables.family import MLP, FamilySpec, load_family
 from evensweep.trainables.mlp_family import MLPFamily
 from evensweep.trainables.probe import probe_builder
@@ -104,6 +105,7 @@ OTHER_PROCESS = """
 import json, sys
 from pathlib import Path
 import numpy as np
+import pandas as pd
 from evensweep.trainables.family import FamilySpec, load_family
 from evensweep.trainables.program import ResidentRows
 from evensweep.trainables.training import Training, TrainingData
@@ -201,9 +203,13 @@ def test_a_batch_size_is_a_whole_number(size: Any) -> None:
         family.network({"batch_size": size}, 6, 0)
 
 
-def test_scoring_needs_the_builder_only_to_know_its_layers() -> None:
-    with pytest.raises(InputError, match=r"model\.json is missing or damaged"):
-        score_exported({}, None, FamilySpec("example_builders:plain", HERE))  # type: ignore[arg-type]
+def test_scoring_tells_what_is_wrong_with_the_model_that_was_packed(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "schema.txt").write_text("no model")
+    packed = PackedModel(folder, FamilySpec("example_builders:plain", HERE))
+    with pytest.raises(InputError, match=f"^{folder}/model.json is missing; delete the folder"):
+        score_exported(packed, pd.DataFrame())
 
 
 def test_random_numbers_that_no_seed_reaches_are_refused(data: TrainingData) -> None:

@@ -1,5 +1,6 @@
 """What a worker reports of a trial that is taken up again, and of a fold."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -294,11 +295,12 @@ def test_a_trial_that_was_drawn_anew_leaves_the_state_of_its_former_self(on_work
 def test_states_are_kept_in_object_storage_from_any_node(
     shared: dict[int | None, SharedRows], table: dict[str, np.ndarray], s3_folder: Location
 ) -> None:
-    # The session's workers may be older than the test server, and know no credentials.
-    public = Location(replace(s3_folder.store, anonymous=True), s3_folder.path)
-    on_worker = runner(shared, public)
+    on_worker = runner(shared, s3_folder)
+    # The session's workers may be older than the test server.
+    credentials = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
 
     def work(begin: Any) -> tuple[list[Report], list[Report]]:
+        os.environ.update(credentials)
         unbroken = begin(replace(SPEC, trial="unbroken"))
         whole = [unbroken.step()[REPORT] for _ in LEVELS]
         begin(SPEC).step()
