@@ -24,7 +24,8 @@ def normalised(config: Config, n_features: int) -> keras.Model:
     return keras.Sequential(
         [
             keras.Input((n_features,)),
-            keras.layers.BatchNormalization(momentum=0.9),
+            # Without a shift, which the next one takes out again: its gradient would be roundings.
+            keras.layers.BatchNormalization(momentum=0.9, center=False),
             keras.layers.Dense(9, use_bias=False),
             keras.layers.BatchNormalization(),
             keras.layers.ReLU(),
