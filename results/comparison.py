@@ -11,6 +11,7 @@ from rich.text import Text
 
 from .contents import read_dataset, read_summary, read_test
 from .metrics import INTERVAL_METRICS, difference_intervals
+from .objective import metric_title
 from .report_tables import TEST_METRICS
 from .run_directory import RunDirectory
 from .sweep_file import read_mapping
@@ -127,6 +128,9 @@ def _figures(runs: Sequence[dict[str, Any]]) -> RenderableType:
         row(f"best validation loss, {view}", *map(four_decimals, losses))
     row("ensemble, log loss out of fold", *(four_decimals(run["oof_log_loss"]) for run in runs))
     row("ensemble, ROC-AUC out of fold", *(four_decimals(run["oof_roc_auc"]) for run in runs))
+    for name in dict.fromkeys(run["metric"] for run in runs if run["oof_metric"] is not None):
+        values = (run["oof_metric"] if run["metric"] == name else None for run in runs)
+        row(f"ensemble, {metric_title(name)} out of fold", *map(four_decimals, values))
     for metric, (title, _, _) in TEST_METRICS.items():
         figures = [(run["test"] or {}).get(metric) for run in runs]
         row(f"test: {title}", *map(four_decimals, figures))
@@ -150,6 +154,8 @@ def _line(summary: dict[str, Any]) -> dict[str, Any]:
         },
         "oof_log_loss": ensemble.get("oof_log_loss"),
         "oof_roc_auc": ensemble.get("oof_roc_auc"),
+        "metric": search.get("metric"),
+        "oof_metric": ensemble.get("oof_metric"),
         "test": summary.get("test"),
     }
 

@@ -103,3 +103,15 @@ def test_a_domain_is_shown_as_it_is_written(tmp_path: Path) -> None:
     content = compute_comparison(runs)
     assert content["settings"]["space.x"] == [None, {"choice": ["a"]}]
     assert "{choice: [a]}" in shown(content)
+
+
+def test_metrics_stand_beside_one_another_where_they_are_the_same(tmp_path: Path) -> None:
+    runs = [a_run(tmp_path / name, noise=1.0) for name in "abc"]
+    for run, metric, value in zip(runs, ["f1", "f1", "mine:profit"], [0.5, 0.6, 7.0], strict=True):
+        summary = json.loads(run.summary.read_text())
+        summary["search"]["metric"], summary["ensemble"]["oof_metric"] = metric, value
+        run.summary.write_text(json.dumps(summary))
+    rows = (line.strip().split("  ", 1) for line in shown(compute_comparison(runs)).splitlines())
+    cells = {row[0]: row[1].split() for row in rows if len(row) == 2}
+    assert cells["ensemble, best F1 out of fold"] == ["0.5000", "0.6000", "–"]
+    assert cells["ensemble, profit out of fold"] == ["–", "–", "7.0000"]
