@@ -277,8 +277,7 @@ class Stages:
         return columns
 
     def _candidates(self) -> list[TrialRecord]:
-        trials = read_trials(self.run)
-        top_k = self.config.cross_validation.top_k
+        trials, top_k = read_trials(self.run), self.config.cross_validation.top_k
         return [t for view in self.config.views for t in best_trials(trials, view, top_k)]
 
     def _cross_validate(self) -> None:
