@@ -227,7 +227,7 @@ def fetched(evensweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             [
                 evensweep, "submit", "--name", "three", "--address", cluster.dashboard,
                 "--no-ship", "--out", storage, "--output", "runs",
-                *TINY, "--set=search.trials=30", "--set=search.max_epochs=60",
+                *TINY, "--set=search.trials=12", "--set=search.max_epochs=30",
             ],
             cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env=cluster.environment,
@@ -235,12 +235,12 @@ def fetched(evensweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         records = storage / "three" / "tune" / "records.jsonl"
         try:
             deadline = time.monotonic() + 200
-            while not (records.exists() and records.read_text().count('"progress"') >= 6):
+            while not (records.exists() and records.read_text().count('"progress"') >= 3):
                 assert process.poll() is None, process.communicate()
                 assert time.monotonic() < deadline, "the search does not come on"
                 time.sleep(0.05)
             cluster.stop(lost)
-            assert records.read_text().count('"end"') < 60, "the search was over by then"
+            assert records.read_text().count('"end"') < 24, "the search was over by then"
             told, _ = process.communicate(timeout=200)
         finally:
             process.kill()
@@ -262,7 +262,7 @@ def test_a_cluster_that_loses_a_node_finishes_with_the_same_summary(
     here = json.loads((folder / "runs" / "mine" / "summary.json").read_text())
     assert summary["status"] == here["status"] == "complete"
     assert summary["search"]["errored"] == 0
-    assert summary["search"]["trials"] == 2 * (30 + 1)
+    assert summary["search"]["trials"] == 2 * 12
     for view in summary["views"].values():
         view["best_config"] = None  # the default space's, which both drew from
     for view in here["views"].values():
