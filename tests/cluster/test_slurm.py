@@ -31,6 +31,11 @@ case $1 in
   requeue) echo "$2" >> "$STANDINS/requeued" ;;
 esac
 """
+SLEEP = """#!/bin/bash
+[ "$1" = 70 ] || exec /bin/sleep "$@"
+echo "$1" >> "$STANDINS/slept"
+[ ! -e "$STANDINS/slowly" ] || exec /bin/sleep 70
+"""
 # A Ray that starts at once, and a sweep that says what it was asked and ends as it is told.
 RAY = """#!/bin/bash
 case $1 in
@@ -43,13 +48,15 @@ PYTHON = """#!/bin/bash
 EVENSWEEP = """#!/usr/bin/env python3
 import json, os, signal, sys, time
 folder = os.environ["STANDINS"]
-ends = json.load(open(f"{folder}/ends"))[sys.argv[1]]
+ends = json.load(open(f"{folder}/ends"))
+end = ends[sys.argv[1]].pop(0)
+json.dump(ends, open(f"{folder}/ends", "w"))
 signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.3), os._exit(130)))
 with open(f"{folder}/asked", "a") as file:
     file.write(json.dumps(sys.argv[1:]) + "\\n")
-if ends is None:
+if end is None:
     time.sleep(60)
-sys.exit(ends)
+sys.exit(end)
 """
 
 
@@ -74,9 +81,9 @@ class Job:
         """What evensweep was called with, call by call."""
         return [json.loads(line) for line in self.read("asked")]
 
-    def ends(self, *, resume: int | None, run: int | None = 0) -> None:
-        """With what evensweep ends; None waits until it is stopped."""
-        (self.folder / "ends").write_text(json.dumps({"resume": resume, "run": run}))
+    def ends(self, *resume: int, run: int | None = 0) -> None:
+        """With what evensweep ends, call by call; None waits until it is stopped."""
+        (self.folder / "ends").write_text(json.dumps({"resume": resume, "run": [run]}))
 
     @contextmanager
     def started(self, **parameters: str) -> Iterator[subprocess.Popen[str]]:
@@ -120,6 +127,7 @@ def job(tmp_path: Path) -> Job:
     job = Job(tmp_path)
     job.write("bin/srun", SRUN)
     job.write("bin/scontrol", SCONTROL)
+    job.write("bin/sleep", SLEEP)
     for name, text in {"ray": RAY, "python": PYTHON, "evensweep": EVENSWEEP}.items():
         job.write(f".venv/bin/{name}", text)
     return job
@@ -129,7 +137,7 @@ ADDRESS = ["--address", "192.0.2.1:29422"]
 
 
 def test_a_new_run_starts_on_all_nodes(job: Job) -> None:
-    job.ends(resume=2)
+    job.ends(2)
     nasty = "'; touch pwned; '"
     arguments = shlex.join(["a sweep.yaml", "--data", nasty, "$(touch pwned)"])
     with job.started(arguments=arguments, storage=nasty, cpus="3") as process:
@@ -149,12 +157,35 @@ def test_a_new_run_starts_on_all_nodes(job: Job) -> None:
 
 @pytest.mark.parametrize("status", [0, 1])
 def test_a_run_that_exists_goes_on(job: Job, status: int) -> None:
-    job.ends(resume=status)
-    with job.started(run="mine", storage="s3://bucket/runs") as process:
+    job.ends(status)
+    with job.started(run="mine", storage="s3://bucket/runs?region=eu-west-1") as process:
         process.communicate(timeout=30)
     assert process.returncode == status
-    assert job.asked == [["resume", "s3://bucket/runs/mine", *ADDRESS]]
+    assert job.asked == [["resume", "s3://bucket/runs/mine?region=eu-west-1", *ADDRESS]]
     assert job.read("requeued") == []
+
+
+def test_a_run_that_its_killed_driver_seemed_to_have_goes_on(job: Job) -> None:
+    job.ends(2, 0, run=2)
+    with job.started() as process:
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, output
+    assert [words[0] for words in job.asked] == ["resume", "run", "resume"]
+    assert job.asked[0] == job.asked[2]
+    assert job.read("slept") == ["70"]
+
+
+def test_a_signal_ends_the_waiting_for_a_killed_driver(job: Job) -> None:
+    job.ends(2, 0, run=2)
+    job.write("slowly", "")
+    with job.started() as process:
+        until(lambda: job.read("slept"))
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 143, output
+    assert [words[0] for words in job.asked] == ["resume", "run"]
+    assert not [child for child in children if child.is_running()]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +199,7 @@ def test_a_run_that_exists_goes_on(job: Job, status: int) -> None:
 def test_a_signal_stops_the_sweep_and_the_nodes(
     job: Job, sent: signal.Signals, requeue: str, requeued: list[str]
 ) -> None:
-    job.ends(resume=2, run=None)
+    job.ends(2, run=None)
     with job.started(requeue=requeue) as process:
         until(lambda: len(job.asked) == 2)
         children = psutil.Process(process.pid).children(recursive=True)
@@ -181,7 +212,7 @@ def test_a_signal_stops_the_sweep_and_the_nodes(
 
 
 def test_a_head_that_does_not_start_ends_the_job(job: Job) -> None:
-    job.ends(resume=2)
+    job.ends(2)
     job.write("no-ray", "")
     job.write(".venv/bin/ray", RAY.replace("esac", "  health-check) exit 1 ;;\nesac"))
     with job.started() as process:

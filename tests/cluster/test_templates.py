@@ -258,32 +258,54 @@ def test_a_ray_job_cleans_up_has_a_token_and_runs_as_nobody_special() -> None:
 
 
 @pytest.mark.parametrize(
-    ("resumed", "asked"), [(0, ["resume"]), (1, ["resume"]), (2, ["resume", "run"])]
+    ("ends", "asked", "status"),
+    [
+        ([0], ["resume"], 0),
+        ([1], ["resume"], 1),
+        ([2, 0], ["resume", "run"], 0),
+        ([2, 1], ["resume", "run"], 1),
+        ([2, 2, 0], ["resume", "run", "sleep", "resume"], 0),
+        ([2, 2, 2], ["resume", "run", "sleep", "resume"], 2),
+    ],
 )
-def test_a_ray_job_goes_on_with_its_run(resumed: int, asked: list[str], tmp_path: Path) -> None:
-    """A retry has a new cluster and the same storage; resume ends with 2 where there is no run."""
+def test_a_ray_job_goes_on_with_its_run(
+    ends: list[int], asked: list[str], status: int, tmp_path: Path
+) -> None:
+    """A retry has a new cluster and the same storage, which a killed driver may seem to have."""
     nasty = "'; touch pwned; '"
     config, job = documents(
-        rendered("kuberay", arguments=f"--data {shlex.quote(nasty)}", storage=nasty)
+        rendered(
+            "kuberay",
+            arguments=f"--data {shlex.quote(nasty)}",
+            storage=f"{nasty}?region=eu-west-1",
+        )
     )
     assert job["spec"]["entrypoint"] == "bash /etc/evensweep/run.sh"
     (tmp_path / "run.sh").write_text(config["data"]["run.sh"])
-    shim = tmp_path / "evensweep"
-    shim.write_text(
-        f'#!{sys.executable}\nimport json, sys\nopen("asked", "a").write(json.dumps(sys.argv[1:]) '
-        f'+ "\\n")\nsys.exit({resumed} if sys.argv[1] == "resume" else 0)\n'
-    )
-    shim.chmod(0o755)
+    (tmp_path / "ends").write_text(json.dumps(ends))
+    shims = {
+        "evensweep": f"#!{sys.executable}\nimport json, sys\n"
+        "open('asked', 'a').write(json.dumps(sys.argv[1:]) + '\\n')\n"
+        "code, *left = json.load(open('ends'))\n"
+        "json.dump(left, open('ends', 'w'))\n"
+        "sys.exit(code)\n",
+        "sleep": "#!/bin/sh\necho '[\"sleep\", '$1']' >> asked\n",
+    }
+    for name, text in shims.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
     ran = subprocess.run(
         ["bash", "run.sh"], cwd=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}
     )
-    assert ran.returncode == (0 if resumed == 2 else resumed)
+    assert ran.returncode == status
     calls = [json.loads(line) for line in (tmp_path / "asked").read_text().splitlines()]
-    assert [call[0] for call in calls] == asked
-    assert calls[0] == ["resume", f"{nasty}/evensweep", "--address", "auto"]
-    if resumed == 2:
-        named = ["--out", nasty, "--name", "evensweep", "--address", "auto"]
-        assert calls[1] == ["run", "--data", nasty, *named]
+    named = ["--out", f"{nasty}?region=eu-west-1", "--name", "evensweep", "--address", "auto"]
+    expected = {
+        "resume": ["resume", f"{nasty}/evensweep?region=eu-west-1", "--address", "auto"],
+        "run": ["run", "--data", nasty, *named],
+        "sleep": ["sleep", 70],
+    }
+    assert calls == [expected[word] for word in asked]
     assert not (tmp_path / "pwned").exists()
 
 
