@@ -53,7 +53,7 @@ class Location:
             "scheme": store.transport,
             "region": store.region,
         }
-        given = {name: value for name, value in known.items() if value is not None}
+        given = {name: known[name] for name in PARAMETERS[store.scheme] if known[name] is not None}
         user = "anonymous@" if store.anonymous else ""
         return f"{store.scheme}://{user}{quote(str(self.path), _UNQUOTED)}?{urlencode(given)}"
 
@@ -200,7 +200,7 @@ def parse_location(place: str | Path | Location) -> Path | Location:
     if isinstance(place, Location):
         return place
     if not isinstance(place, str | Path):
-        raise InputError(f"it must be a path or a URI, got {place!r}")
+        raise InputError(f"it must be a path or a URI, and not of type {type(place).__name__}")
     if not _URI.match(str(place)):
         return Path(place)
     return _from_uri(str(place))

@@ -8,11 +8,17 @@ import boto3
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow.fs import FileSystem
 
 from evensweep.datasets.arrays import ARRAYS, read_arrays
 from evensweep.datasets.errors import InputError
 from evensweep.datasets.locations import Location, local_copy, local_output, parse_location
-from evensweep.datasets.stores import LocationError, MissingObjectError, file_system
+from evensweep.datasets.stores import (
+    PARAMETERS,
+    LocationError,
+    MissingObjectError,
+    file_system,
+)
 from evensweep.datasets.table import load_table
 
 SECRET = "wJalrXUtnFEMI"
@@ -87,6 +93,21 @@ def test_another_uri_is_refused_in_a_sentence_that_tells_no_secret(uri: str) -> 
         parse_location(uri)
     assert WRONG[uri] in str(raised.value)
     assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("scheme", PARAMETERS)
+def test_arrow_takes_the_uri_of_every_storage(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    given = "endpoint_override=http://127.0.0.1:9"
+    location = parse_location(f"{scheme}://anonymous@bucket/my%20runs?{given}")
+    assert isinstance(location, Location)
+    _, path = FileSystem.from_uri(location.uri)
+    assert path == "bucket/my runs"
+
+
+def test_what_is_neither_a_path_nor_a_uri_is_not_repeated() -> None:
+    with pytest.raises(InputError, match=r"^it must be a path or a URI, and not of type dict$"):
+        parse_location({"password": SECRET})  # type: ignore[arg-type]
 
 
 def store(uri: str) -> Any:
