@@ -89,7 +89,7 @@ def test_the_wheel_holds_every_package_and_its_files(wheel: Path) -> None:
         "evensweep/cli.py", "evensweep/datasets/table.py", "evensweep/results/metrics.py",
         "evensweep/results/templates/report.html.j2", "evensweep/presets/repeat-customers.yaml",
         "evensweep/search/sweep.py", "evensweep/trainables/program.py", "evensweep/py.typed",
-        "evensweep/cluster/session.py",
+        "evensweep/cluster/session.py", "evensweep/cluster/grafana.json",
     } <= names  # fmt: skip
     assert {name.split("/")[0].split("-")[0] for name in names} == {"evensweep"}
 
