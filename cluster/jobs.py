@@ -277,8 +277,12 @@ def _job(details: Any) -> Job:
 
 def _as_url(address: str) -> str:
     url = address if "://" in address else f"http://{address}"
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or address == "auto":
+    try:
+        parts = urlsplit(url)
+        fit = parts.scheme in {"http", "https"} and parts.hostname and address != "auto"
+    except ValueError:  # an open bracket, for one
+        fit = False
+    if not fit:
         raise ClusterError(
             f"{address} is no address of a dashboard; write it as http://HOST:8265, as the cluster "
             "printed it"

@@ -8,6 +8,7 @@ from typer.exceptions import TyperException
 
 from .browsing import RunDir
 from .browsing import app as browsing
+from .datasets.locations import Location
 from .deployment import app as deployment
 from .execution import INTERRUPTED, WRONG_INPUT, clear_errors, run_presets, run_sweep
 from .jobs import app as jobs
@@ -27,6 +28,7 @@ from .options import (
     Until,
     configuration,
     data_section,
+    on_disk,
 )
 
 app = typer.Typer(
@@ -36,13 +38,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-def _on_disk(path: Path) -> Path:
-    """Refuses a URI, which would become a folder of that name."""
-    if path.parts and path.parts[0].endswith(":"):
-        raise typer.BadParameter("a folder of this machine is needed, and no URI")
-    return path
 
 
 @app.callback(invoke_without_command=True)
@@ -155,15 +150,16 @@ def predict(
     with clear_errors():
         from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
+        from .datasets.errors import InputError
         from .datasets.locations import local_copy, local_output, parse_location
         from .results.tables import plain_console
         from .search.prediction import check_paths, score_file
         from .search.run import open_model
 
-        with (
-            local_copy(parse_location(table)) as source,
-            local_output(parse_location(output)) as target,
-        ):
+        scored, written = parse_location(table), parse_location(output)
+        if _same_object(scored, written):  # whose local copies are two files
+            raise InputError(f"{written} is the table that is to be scored; choose another -o")
+        with local_copy(scored) as source, local_output(written) as target:
             check_paths(source, target)  # before the model takes its seconds
             model, settings = open_model(run_dir)
             console = plain_console(stderr=True)
@@ -194,6 +190,14 @@ def predict(
             )
 
 
+def _same_object(one: Path | Location, other: Path | Location) -> bool:
+    """Whether two URIs name one object, however each says the way to it."""
+    if isinstance(one, Path) or isinstance(other, Path):
+        return False
+    places = {(place.store.scheme, place.store.endpoint, place.path) for place in (one, other)}
+    return len(places) == 1
+
+
 @app.command()
 def describe(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="CSV or Parquet.")],
@@ -216,7 +220,7 @@ def describe(
 def prepare(
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="DIR", help="Where they go.", callback=_on_disk),
+        typer.Option("--output", "-o", metavar="DIR", help="Where they go.", callback=on_disk),
     ],
     sweep: SweepFile = None,
     data: Data = None,
@@ -256,7 +260,7 @@ def reproduce(
         typer.Option(
             metavar="DIR",
             help="Where the runs are kept, to go on with them.",
-            callback=_on_disk,
+            callback=on_disk,
         ),
     ] = Path("reproduction"),
     address: Address = None,

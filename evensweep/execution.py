@@ -115,7 +115,7 @@ def run_sweep(
             style="yellow",
             highlight=False,
         )
-    resume = f"evensweep resume {shlex.quote(str(shown))}"
+    resume = f"evensweep resume {shlex.quote(str(shown))}{_joining(address)}"
     with (
         sweeping(address, cpus, resume, shown) as session,
         packed_at_the_end(directory, log_folder() if pack else None, whole=pack == "all"),
@@ -132,7 +132,8 @@ def run_sweep(
         with display_for(console) as display:
             finished = execute(config, directory, table, session, display, until, tracking)
     if tracking.tensorboard:
-        console.print(f"TensorBoard: tensorboard --logdir {shown / 'tensorboard'}", soft_wrap=True)
+        events = shlex.quote(str(shown / "tensorboard"))
+        console.print(f"TensorBoard: tensorboard --logdir {events}", soft_wrap=True)
     if finished.summary["status"] != "complete":
         console.print(f"done up to {until}; go on with: {resume}", soft_wrap=True)
         return
@@ -149,7 +150,7 @@ def run_presets(
     console = plain_console()
     runs = plan_runs(presets, data_dir, out)
     folders = f"--data-dir {shlex.quote(str(data_dir))} --out {shlex.quote(str(out))}"
-    command = f"evensweep reproduce {' '.join(presets)} {folders}"
+    command = f"evensweep reproduce {' '.join(presets)} {folders}{_joining(address)}"
     with sweeping(address, cpus, command, out) as session:
         from .search.displays import display_for
         from .search.sweep import execute
@@ -161,6 +162,11 @@ def run_presets(
     lines = [line for preset in presets for line in compare(preset, out)]
     console.print(comparison_tables(lines))
     console.print(f"written to {write_comparison(lines, out)}", soft_wrap=True)
+
+
+def _joining(address: str | None) -> str:
+    """What a command that goes on needs, to join the same cluster."""
+    return f" --address {shlex.quote(address)}" if address else ""
 
 
 def _told(error: OSError, shown: Path | Location | None = None) -> str:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .execution import FAILED, INTERRUPTED, clear_errors
+from .datasets.locations import Location
+from .datasets.stores import LocationError
+from .execution import FAILED, INTERRUPTED, WRONG_INPUT, clear_errors
 from .options import (
     Data,
     MLflow,
@@ -27,6 +29,7 @@ from .options import (
     Until,
     configuration,
     data_section,
+    on_disk,
 )
 
 if TYPE_CHECKING:
@@ -39,14 +42,29 @@ app = typer.Typer()
 _PANEL = "Sweeps on a cluster"
 _HERE = "http://127.0.0.1:8265"
 
+
+def _dashboard() -> str:
+    """Where no address is given: ``RAY_ADDRESS``, unless it is that of a control store."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    return address if address.startswith(("http://", "https://")) else _HERE
+
+
 JobName = Annotated[str, typer.Argument(metavar="JOB", help="Its name, which is its run's.")]
 Dashboard = Annotated[
     str,
     typer.Option(
         "--address",
         metavar="http://HOST:8265",
-        envvar=["RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"],
+        envvar="RAY_API_SERVER_ADDRESS",
+        default_factory=_dashboard,
+        show_default=f"RAY_ADDRESS, if it is http://…, or else {_HERE}",
         help="The cluster's dashboard.",
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="DIR", help="Where the fetched run goes.", callback=on_disk
     ),
 ]
 
@@ -71,7 +89,8 @@ def submit(
     until: Until = None,
     tensorboard: TensorBoard = False,
     mlflow: MLflow = None,
-    address: Dashboard = _HERE,
+    *,
+    address: Dashboard,
     remote_data: Annotated[
         bool,
         typer.Option("--remote-data", help="The data's path is one of the cluster's; ship none."),
@@ -93,9 +112,7 @@ def submit(
     checkpoints: Annotated[
         bool, typer.Option("--checkpoints", help="Fetch what only serves to go on, too.")
     ] = False,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Where the fetched run goes.")
-    ] = Path("runs"),
+    output: Output = Path("runs"),
     wait: Annotated[
         bool, typer.Option(help="Follow the job to its end and fetch the run, or return at once.")
     ] = True,
@@ -110,12 +127,19 @@ def submit(
         given = data_section(data, target, positive)
         config = configuration(sweep, given, settings or [], None, published, trainable)
         from .cluster.jobs import UPLOAD_LIMIT
-        from .datasets.locations import Location
+        from .cluster.session import ClusterError
+        from .datasets.errors import InputError
         from .search.intake import read_table
+        from .search.mlflow_log import refuse_password
         from .search.sweep import run_name
         from .submission import Shipment, describe, entry_point, fill
 
         job = run_name(config, name)
+        if mlflow is not None:
+            refuse_password(mlflow)  # which would stand in the job's command
+        in_bucket = isinstance(config.storage, Location)
+        if wait and not in_bucket and (output / job).exists():
+            raise InputError(f"{output / job} exists already; choose another -o or --name")
         table = None if remote_data else read_table(config)
         variables = {variable: _value_of(variable) for variable in env or []}
         options = ["--until", until.value] if until else []
@@ -133,16 +157,20 @@ def submit(
             _echo_pairs(_commands(job, address))
             return
         ended = _follow(jobs, job, address)
-        in_bucket = isinstance(config.storage, Location)
-        root = config.storage / job if in_bucket else _results(jobs, ended, output)
-        if root is not None:
-            shown = shlex.quote(str(root))
-            typer.echo(f"the run: {root}; look at it with: evensweep leaderboard {shown}")
+        code = 0
+        try:
+            root = _in_bucket(config.storage / job) if in_bucket else _results(jobs, ended, output)
+            if root is not None:
+                _announce(root)
+        except (ClusterError, InputError) as error:
+            code, remedy = WRONG_INPUT, _commands(job, address)["fetch"]
+            typer.echo(f"evensweep: {error}; the run is fetched with: {remedy}", err=True)
         _exit_if_failed(ended)
+        raise typer.Exit(code)
 
 
 @app.command(rich_help_panel=_PANEL)
-def status(job: JobName, address: Dashboard = _HERE) -> None:
+def status(job: JobName, address: Dashboard) -> None:
     """Shows what a job is and how far its search has come."""
     with clear_errors(), _cluster(address) as jobs:
         from .cluster.session import log_name
@@ -164,7 +192,8 @@ def logs(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the job ends.")
     ] = False,
-    address: Dashboard = _HERE,
+    *,
+    address: Dashboard,
 ) -> None:
     """Prints what a job has printed; Ctrl-C leaves it running."""
     with clear_errors(), _cluster(address) as jobs:
@@ -175,7 +204,7 @@ def logs(
 
 
 @app.command(rich_help_panel=_PANEL)
-def stop(job: JobName, address: Dashboard = _HERE) -> None:
+def stop(job: JobName, address: Dashboard) -> None:
     """Stops a job; what its run has by then can be fetched."""
     with clear_errors(), _cluster(address) as jobs:
         before = jobs.get(job)
@@ -189,10 +218,9 @@ def stop(job: JobName, address: Dashboard = _HERE) -> None:
 @app.command(rich_help_panel=_PANEL)
 def fetch(
     job: JobName,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Where the run goes.")
-    ] = Path("runs"),
-    address: Dashboard = _HERE,
+    output: Output = Path("runs"),
+    *,
+    address: Dashboard,
 ) -> None:
     """Fetches the run of a job that has ended, also of one that failed or was stopped."""
     with clear_errors(), _cluster(address) as jobs:
@@ -214,22 +242,23 @@ def fetch(
             raise InputError(
                 f"job {job} has left no run; {_commands(job, address)['log']} says what it did"
             )
-        typer.echo(f"the run: {root}; look at it with: evensweep leaderboard {root}")
+        _announce(root)
 
 
 @app.command(name="jobs", rich_help_panel=_PANEL)
-def list_jobs(address: Dashboard = _HERE) -> None:
+def list_jobs(address: Dashboard) -> None:
     """Lists a cluster's sweeps that were submitted, the latest first."""
     with clear_errors(), _cluster(address) as jobs:
-        from rich.console import Console
         from rich.table import Table
+
+        from .results.tables import plain_console
 
         table = Table("job", "status", "table", "views", "trials", "started")
         for job in jobs.all():
             if "evensweep" in job.metadata:
                 about = [job.metadata.get(key, "") for key in ("table", "views", "trials")]
                 table.add_row(job.id, job.status, *about, _clock(job.started))
-        Console().print(table)
+        plain_console().print(table)
 
 
 @contextmanager
@@ -271,6 +300,19 @@ def _results(jobs: "Jobs", job: "Job", folder: Path, although_here: bool = False
         return None
     unpack(package, content, folder / package.run)
     return folder / package.run
+
+
+def _in_bucket(root: Location) -> Location | None:
+    """Where a run is; None if it has not begun. Not every machine may look into a bucket."""
+    try:
+        return root if (root / "sweep.yaml").exists() else None
+    except LocationError:
+        return root
+
+
+def _announce(root: Path | Location) -> None:
+    shown = shlex.quote(str(root))
+    typer.echo(f"the run: {root}; look at it with: evensweep leaderboard {shown}")
 
 
 def _exit_if_failed(job: "Job") -> None:

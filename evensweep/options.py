@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 Address = Annotated[
     str | None,
-    typer.Option(metavar="auto|HOST:PORT", help="A Ray cluster to run on. Default: this machine."),
+    typer.Option(
+        metavar="auto|HOST:PORT",
+        help="A Ray cluster to run on. Default: RAY_ADDRESS, or else this machine.",
+    ),
 ]
 Cpus = Annotated[int | None, typer.Option(min=1, help="CPUs to use on this machine. Default: all.")]
 SweepFile = Annotated[
@@ -51,7 +54,7 @@ Name = Annotated[
 ]
 Until = Annotated[
     StageName | None,
-    typer.Option(help="The last stage to do; resume goes on from there. Default: all of them."),
+    typer.Option(help="The last stage to do. Default: all of them."),
 ]
 TensorBoard = Annotated[
     bool,
@@ -61,6 +64,13 @@ MLflow = Annotated[
     str | None,
     typer.Option(metavar="URI", help="An MLflow server that gets the run when it ends."),
 ]
+
+
+def on_disk(path: Path) -> Path:
+    """Refuses a URI, which would become a folder of that name."""
+    if path.parts and path.parts[0].endswith(":"):
+        raise typer.BadParameter("a folder of this machine is needed, and no URI")
+    return path
 
 
 def data_section(

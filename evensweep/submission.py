@@ -3,7 +3,7 @@
 import importlib.util
 import shlex
 import shutil
-import sysconfig
+import site
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import distribution
@@ -83,11 +83,18 @@ def entry_point(
         config: The sweep; a relative storage is in the home folder of the cluster's user, since the
             job's own folder goes when it ends.
         run: The run's name.
-        python: The cluster's Python.
+        python: The command of the cluster's Python, which may be several words.
         whole: Whether what only serves to go on with the run is packed with it, too.
         options: Further ones of ``evensweep run``.
+
+    Raises:
+        InputError: A quote is open in ``python``.
     """
-    command = [python, "-m", PACKAGE, "run", SWEEP, "--address", "auto", "--name", run]
+    try:
+        words = shlex.split(python)
+    except ValueError as error:
+        raise InputError(f"--python has an open quote, got {python}; close it") from error
+    command = [*words, "-m", PACKAGE, "run", SWEEP, "--address", "auto", "--name", run]
     command += ["--pack", "all" if whole else "results", *options]
     storage = _storage_there(config)
     out = f"~/{shlex.quote(storage[2:])}" if storage.startswith("~/") else shlex.quote(storage)
@@ -102,11 +109,12 @@ def describe(config: SweepConfig, run: str, table: Any | None) -> dict[str, str]
         run: The run's name.
         table: The table; None if it is on the cluster alone.
     """
-    search = config.search
+    data, search = config.data, config.search
+    remote = data.arrays.values() if data.arrays else [data.path]
     about = {
         "evensweep": distribution(PACKAGE).version,
         "run": run,
-        "table": table.name if table is not None else str(config.data.path),
+        "table": table.name if table is not None else ", ".join(map(str, remote)),
         "protocol": config.protocol,
         "views": ", ".join(config.views),
         "trials": str(len(plan_trials(config))),
@@ -150,7 +158,7 @@ def _ship_data(section: dict[str, Any], folder: Path) -> None:
 
 
 def _expect_elsewhere(section: dict[str, Any]) -> None:
-    for source in (section["path"], *(section["arrays"] or {}).values()):
+    for source in (section["arrays"] or {"": section["path"]}).values():
         if source is None or ("://" not in source and not PurePosixPath(source).is_absolute()):
             raise InputError(
                 f"--remote-data goes with the data's whole path on the cluster or its URI, got "
@@ -160,7 +168,8 @@ def _expect_elsewhere(section: dict[str, Any]) -> None:
 
 def _ship_module(module: str, home: Path, folder: Path) -> None:
     """Copies a module, which may be a package, unless it is an installed one."""
-    if str(home) in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+    installed = (*site.getsitepackages(), site.getusersitepackages())
+    if home.resolve() in (Path(folder).resolve() for folder in installed):
         return
     package = home / module
     source = package if package.is_dir() else package.with_suffix(".py")

@@ -38,7 +38,7 @@ def open_client(uri: str) -> Any:
         InputError: MLflow is not installed, there is no such server, or the address holds a
             password.
     """
-    _refuse_password(uri)
+    refuse_password(uri)
     try:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
@@ -218,13 +218,19 @@ def _children(client: Any, experiment: str, parent: str) -> Iterator[Any]:
             return
 
 
-def _refuse_password(uri: str) -> None:
+def refuse_password(uri: str) -> None:
     """Refuses what a process list, Ray's dashboard and the logs would show to others.
 
     Raises:
-        InputError: The address holds a password, or a token in its place.
+        InputError: The address holds a password, or a token in its place, or is none.
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        raise InputError(
+            "the address of MLflow is malformed; give such as http://HOST:PORT or "
+            "sqlite:///mlflow.db"
+        ) from None
     on_web = parts.scheme in ("http", "https")
     named = {name.lower() for name, _ in parse_qsl(parts.query)}
     if parts.password is None and not (on_web and parts.username) and not named & _SECRETS:

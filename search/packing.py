@@ -34,7 +34,6 @@ class Package:
         run: Its name.
         root: The run directory on the node that packed it.
         archive: Name of the archive, beside the JSON file.
-        bytes: The archive's size.
         sha256: The archive's digest.
         summary_sha256: That of the run's ``summary.json``; None if it has none yet.
     """
@@ -42,7 +41,6 @@ class Package:
     run: str
     root: str
     archive: str
-    bytes: int
     sha256: str
     summary_sha256: str | None
 
@@ -64,14 +62,14 @@ def packed_at_the_end(run: RunDirectory, folder: Path | None, whole: bool) -> It
     """Packs a run when the block ends, however it ends, with what there is then.
 
     Args:
-        run: The run; one that is gone by then is not packed.
+        run: The run; one that is gone by then, or has not begun, is not packed.
         folder: Where the archive goes; None packs nothing.
         whole: Whether to pack what only serves to go on with the run, too.
     """
     try:
         yield
     finally:
-        if folder is not None and run.root.is_dir():
+        if folder is not None and run.environment.exists():
             try:
                 pack(run, folder, whole)
             except OSError as error:  # the run itself is where it was
@@ -99,7 +97,6 @@ def pack(run: RunDirectory, folder: Path, whole: bool = False) -> Package:
         run=run.name,
         root=str(run.root),
         archive=archive.name,
-        bytes=archive.stat().st_size,
         sha256=str(_digest(archive)),
         summary_sha256=_digest(run.summary),
     )

@@ -174,7 +174,9 @@ def test_rays_own_token_file_is_for_this_machine(
     assert _token("http://10.0.0.5:8265") == "mine"
 
 
-@pytest.mark.parametrize("address", ["auto", "ray://head:10001", "http://", "ftp://head:21"])
+@pytest.mark.parametrize(
+    "address", ["auto", "ray://head:10001", "http://", "ftp://head:21", "http://[x"]
+)
 def test_an_address_that_is_no_dashboards_is_told(address: str) -> None:
     with pytest.raises(ClusterError, match="is no address of a dashboard; write it as http://"):
         Jobs(address)

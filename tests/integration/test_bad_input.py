@@ -288,6 +288,11 @@ class TestOtherCommands:
         assert "is no run directory" in sentence(result)
         assert not scores.exists()
 
+    def test_prediction_onto_the_table_in_a_bucket(self, shell: Shell) -> None:
+        table, scores = "s3://bucket/t.csv", "s3://bucket//t.csv?region=eu-west-1"
+        result = call("predict", shell.folder, table, "-o", scores)
+        assert "/t.csv?region=eu-west-1 is the table that is to be scored" in sentence(result)
+
     def test_prediction_of_a_missing_table_and_by_a_run_without_a_model(self, shell: Shell) -> None:
         (shell.folder / "run").mkdir()
         shell.write("{}", "run/sweep.yaml")

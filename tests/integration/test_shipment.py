@@ -1,6 +1,7 @@
 """What a job brings along: the folder is filled from here, and works without anything of here."""
 
 import os
+import site
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ def test_data_of_the_cluster_stays_there(folder: Path) -> None:
     assert yaml.safe_load((folder / "sweep.yaml").read_text())["data"]["path"] == "/mnt/big.csv"
     with pytest.raises(InputError, match=r"whole path on the cluster or its URI, got big\.csv"):
         fill(folder, config_of({"data": {"path": "big.csv"}}), Shipment(False, False), LIMIT)
+    with pytest.raises(InputError, match="got none; give it with --data"):
+        fill(folder, config_of({}), Shipment(False, False), LIMIT)
 
 
 def test_a_module_is_shipped_and_what_it_needs_if_that_is_said(
@@ -85,6 +88,20 @@ def test_a_module_is_shipped_and_what_it_needs_if_that_is_said(
 
     assert names(folder) == {"sweep.yaml", "models.py", "layers/dense.py"}
     assert shipped_config(folder).family.module_folder == str(folder)
+
+
+@pytest.mark.parametrize("through", ["installed", "link"])
+def test_an_installed_module_is_not_shipped(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, through: str
+) -> None:
+    home = tmp_path / "installed"
+    home.mkdir()
+    (home / "models.py").touch()
+    (tmp_path / "link").symlink_to(home)
+    monkeypatch.setattr(site, "getsitepackages", lambda: [str(home)])
+    config = config_of({**BUILDER, "module_folder": str(tmp_path / through)})
+    fill(folder, config, Shipment(package=False), LIMIT)
+    assert names(folder) == {"sweep.yaml"}
 
 
 def test_the_outermost_package_of_a_module_is_shipped(folder: Path, tmp_path: Path) -> None:
@@ -140,9 +157,9 @@ def test_the_shipped_package_works_where_there_is_none(folder: Path, tmp_path: P
 
 
 def test_the_command_is_that_of_a_run_on_the_cluster() -> None:
-    def command(**raw: Any) -> str:
+    def command(python: str = "python3", **raw: Any) -> str:
         return entry_point(
-            config_of(raw), "mine", python="python3", whole=False, options=["--until", "search"]
+            config_of(raw), "mine", python=python, whole=False, options=["--until", "search"]
         )
 
     begin = (
@@ -152,6 +169,8 @@ def test_the_command_is_that_of_a_run_on_the_cluster() -> None:
     assert command() == begin + "~/runs"
     assert command(storage="my runs; true") == begin + "~/'my runs; true'"
     assert command(storage="/mnt/our runs") == begin + "'/mnt/our runs'"
+    several = command("conda run -n 'my env' python")
+    assert several.startswith("conda run -n 'my env' python -m evensweep run sweep.yaml ")
 
 
 def test_the_metadata_are_texts_that_tell_the_sweep() -> None:

@@ -20,7 +20,7 @@ def run(tmp_path: Path) -> RunDirectory:
     for file in (run.fold("smote-001", 0), run.states / "smote-001.npz", run.model / "a.keras"):
         file.parent.mkdir(parents=True)
         file.write_bytes(b"weights")
-    for text in (run.sweep, run.search_records, run.lock, run.states / "a.npz"):
+    for text in (run.sweep, run.environment, run.search_records, run.lock, run.states / "a.npz"):
         text.write_text("text")
     write_json(run.summary, {"status": "running"})
     return run
@@ -37,7 +37,7 @@ def files(root: Path) -> set[str]:
     return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
 
 
-RESULTS = {"sweep.yaml", "summary.json", "model/a.keras", "tune/records.jsonl"}
+RESULTS = {"sweep.yaml", "environment.json", "summary.json", "model/a.keras", "tune/records.jsonl"}
 TO_GO_ON = {"folds/smote-001/fold-00.npz", "tune/states/smote-001.npz", "tune/states/a.npz"}
 
 
@@ -74,6 +74,13 @@ def test_a_run_is_packed_however_it_ends(run: RunDirectory, logs: Path) -> None:
         interrupted()
     package = Package.from_json((logs / "evensweep-mine-results.json").read_text())
     assert package.stands_at_root()
+
+
+def test_a_run_that_has_not_begun_is_not_packed(run: RunDirectory, logs: Path) -> None:
+    run.environment.unlink()
+    with packed_at_the_end(run, logs, whole=False):
+        pass
+    assert files(logs) == set()
 
 
 def test_a_run_that_is_gone_and_nowhere_to_pack_are_no_errors(
