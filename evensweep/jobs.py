@@ -57,7 +57,7 @@ Dashboard = Annotated[
         metavar="http://HOST:8265",
         envvar="RAY_API_SERVER_ADDRESS",
         default_factory=_dashboard,
-        show_default=f"RAY_ADDRESS, if it is http://…, or else {_HERE}",
+        show_default=f"RAY_ADDRESS if http://…, or else {_HERE}",
         help="The cluster's dashboard.",
     ),
 ]
