@@ -289,10 +289,10 @@ def _results(jobs: "Jobs", job: "Job", folder: Path, although_here: bool = False
     from .cluster.session import log_name
     from .search.packing import PACKAGE_FILE, Package, unpack
 
-    about = jobs.read(job, log_name(job.id, PACKAGE_FILE))
-    if about is None:
+    about = b"".join(jobs.read(job, log_name(job.id, PACKAGE_FILE)) or ())
+    if not about:  # a dashboard under load may give nothing of a file that is not there
         return None
-    package = Package.from_json(b"".join(about).decode())
+    package = Package.from_json(about.decode())
     if package.stands_at_root() and not although_here:
         return Path(package.root)
     content = jobs.read(job, package.archive)

@@ -89,6 +89,14 @@ def test_a_run_that_can_not_be_fetched_hides_no_failure(
     assert lines[1:] == ([] if code == 2 else ["evensweep: job mine failed: no rows"])
 
 
+@pytest.mark.parametrize("answer", [None, []])
+def test_a_job_without_a_run_says_so(
+    cluster: type[Cluster], monkeypatch: pytest.MonkeyPatch, answer: list[bytes] | None
+) -> None:
+    monkeypatch.setattr(cluster, "read", lambda *_: answer)
+    assert "job mine has left no run; evensweep logs mine says" in sentence(call("fetch", "mine"))
+
+
 def test_a_run_in_a_bucket_is_announced_if_it_has_begun(
     cluster: type[Cluster], s3_folder: Location
 ) -> None:
