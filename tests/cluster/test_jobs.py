@@ -111,23 +111,28 @@ def test_a_job_that_is_stopped_has_time_for_its_goodbye(jobs: Jobs, tmp_path: Pa
 def test_a_log_goes_on_where_its_connection_was_lost(
     jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = "for i in range(6): print('line', i, flush=True); time.sleep(1)"
-    jobs.submit("lines", "python program.py", program(tmp_path / "job", lines), {}, {})
+    lost = tmp_path / "lost"
+    folder = program(
+        tmp_path / "job",
+        "print('line 0\\nline 1', flush=True)",
+        f"while not os.path.exists({str(lost)!r}): time.sleep(0.1)",
+        "print('line 2', flush=True)",
+    )
+    jobs.submit("lines", "python program.py", folder, {}, {})
     tail = jobs._client.tail_job_logs
-    connections = []
 
     async def losing(job: str) -> AsyncIterator[str]:
-        connections.append(job)
         async for text in tail(job):
             yield text
-            if len(connections) == 1 and "line 1" in text:
+            if not lost.exists() and "line 1" in text:
+                lost.touch()
                 raise RuntimeError("WebSocket connection closed unexpectedly")
 
     monkeypatch.setattr(jobs._client, "tail_job_logs", losing)
     printed: list[str] = []
     jobs.follow("lines", printed.append)
 
-    assert len(connections) > 1
+    assert lost.exists()
     assert "".join(printed) == jobs.log("lines")
 
 
