@@ -174,18 +174,18 @@ class Jobs:
         async def connection() -> None:
             nonlocal written
             position = 0
-            async for text in self._client.tail_job_logs(job):
-                write(text[max(0, written - position) :])
-                position += len(text)
-                written = max(written, position)
-
-        while not (known := self.get(job)).has_ended:
             try:
-                asyncio.run(connection())
+                async for text in self._client.tail_job_logs(job):
+                    write(text[max(0, written - position) :])
+                    position += len(text)
+                    written = max(written, position)
             except BrokenPipeError:  # of the writer
                 raise
             except (RuntimeError, OSError, aiohttp.ClientError) as error:  # the job goes on
                 log.info("the connection to the log of %s was lost: %s", job, error)
+
+        while not (known := self.get(job)).has_ended:
+            asyncio.run(connection())
             time.sleep(_PAUSE_SECONDS)
         write(self.log(job)[written:])
         return known

@@ -107,6 +107,7 @@ def environment(python_path: Path) -> dict[str, str]:
     return kept | {
         "PYTHONPATH": os.pathsep.join(paths),
         "CUDA_VISIBLE_DEVICES": "",
+        "RAY_ADDRESS": "local",  # and not another cluster of this machine
         "RAY_USAGE_STATS_ENABLED": "0",
     }
 

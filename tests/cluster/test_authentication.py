@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     options = ["--head", "--block", "--num-cpus=1", "--dashboard-agent-listen-port=0"]
     ports = f"--port={PORT} --dashboard-port={DASHBOARD} --ray-client-server-port={CLIENTS}"
     home = tmp_path_factory.mktemp("head")
+    options += ["--temp-dir", tempfile.mkdtemp(prefix="evensweep-")]  # short, for its sockets
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
             [BIN / "ray", "start", *options, *ports.split()],

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from ray_processes import RayProcesses, free_port
 
-from evensweep.cluster.jobs import UPLOAD_LIMIT, Jobs
+from evensweep.cluster.jobs import UPLOAD_LIMIT, Job, Jobs
 from evensweep.cluster.session import ClusterError
 
 TOKEN = "a-token-of-these-tests"
@@ -39,13 +40,21 @@ def program(folder: Path, *lines: str) -> Path:
     return folder
 
 
+def followed(jobs: Jobs, name: str) -> tuple[Job, str]:
+    """The job at its end, and what it printed; in a thread, since the tests of pages leave an event
+    loop in the main one."""
+    printed: list[str] = []
+    with ThreadPoolExecutor(1) as executor:
+        job = executor.submit(jobs.follow, name, printed.append).result()
+    return job, "".join(printed)
+
+
 def test_a_job_has_its_folder_its_variables_and_its_metadata(jobs: Jobs, tmp_path: Path) -> None:
     folder = program(tmp_path / "job", "print(os.environ['WORD'], open('beside.txt').read())")
     (folder / "beside.txt").write_text("from the folder")
     jobs.submit("hello", "python program.py", folder, {"WORD": "hello"}, {"run": "hello"})
 
-    printed: list[str] = []
-    job = jobs.follow("hello", printed.append)
+    job, printed = followed(jobs, "hello")
 
     assert job.status == "SUCCEEDED"
     assert job.has_ended
@@ -53,8 +62,8 @@ def test_a_job_has_its_folder_its_variables_and_its_metadata(jobs: Jobs, tmp_pat
     assert job.started is not None
     assert job.ended is not None
     assert job.started <= job.ended
-    assert "".join(printed).count("hello from the folder\n") == 1
-    assert "".join(printed) == jobs.log("hello")
+    assert printed.count("hello from the folder\n") == 1
+    assert printed == jobs.log("hello")
     assert jobs.all()[0] == jobs.get("hello")
     with pytest.raises(ClusterError, match="has a job hello already; choose another --name"):
         jobs.submit("hello", "python program.py", folder, {}, {})
@@ -70,7 +79,7 @@ def test_files_of_any_bytes_are_read_from_the_node(jobs: Jobs, tmp_path: Path) -
         "(logs / 'empty.bin').touch()",
     )
     jobs.submit("bytes", "python program.py", folder, {}, {})
-    job = jobs.follow("bytes", lambda text: None)
+    job, _ = followed(jobs, "bytes")
 
     read = jobs.read(job, "bytes.bin")
     assert read is not None
@@ -82,7 +91,7 @@ def test_files_of_any_bytes_are_read_from_the_node(jobs: Jobs, tmp_path: Path) -
 def test_a_job_that_fails_says_why(jobs: Jobs, tmp_path: Path) -> None:
     folder = program(tmp_path / "job", "print('evensweep: no such column')", "raise SystemExit(2)")
     jobs.submit("failing", "python program.py", folder, {}, {})
-    job = jobs.follow("failing", lambda text: None)
+    job, _ = followed(jobs, "failing")
     assert job.status == "FAILED"
     assert "evensweep: no such column" in job.message
 
@@ -129,11 +138,11 @@ def test_a_log_goes_on_where_its_connection_was_lost(
                 raise RuntimeError("WebSocket connection closed unexpectedly")
 
     monkeypatch.setattr(jobs._client, "tail_job_logs", losing)
-    printed: list[str] = []
-    jobs.follow("lines", printed.append)
+    _, printed = followed(jobs, "lines")
+    assert printed == jobs.log("lines")
+    assert printed.endswith("line 2\n")
 
     assert lost.exists()
-    assert "".join(printed) == jobs.log("lines")
 
 
 def test_a_missing_job_is_told(jobs: Jobs) -> None:

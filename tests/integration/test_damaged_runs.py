@@ -136,7 +136,7 @@ VALUES = {
         (["schema", "columns"], []),
         (["schema", "columns", 0, "kind"], "date"),
         (["schema", "columns", 1, "name"], "book_len_total"),
-        (["class_counts", "splits", "test", "rows"], 0),
+        (["class_counts", "views", "undersampled", "rows"], 0),
         (["gaps"], {"age": "many"}),
         (["notes"], "none"),
     ],

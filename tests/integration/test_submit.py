@@ -151,7 +151,7 @@ def test_ctrl_c_leaves_the_job_running_and_stop_leaves_what_it_has(
         assert following.stdout is not None
         printed = read_until(following.stdout, "searching")
         following.send_signal(signal.SIGINT)
-        out, err = following.communicate(timeout=30)
+        out, err = following.communicate(timeout=90)
     finally:
         following.kill()
     assert following.returncode == 130, printed + out + err

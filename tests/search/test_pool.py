@@ -1,6 +1,7 @@
 """The pool of workers, with trainings that do nothing but say where they were done."""
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -60,8 +61,8 @@ class Trials:
         self.errors.append((trial, error))
 
     @property
-    def processes(self) -> set[tuple[int, float, bool]]:
-        """Process id, its time of creation and whether it was warm, of each that trained."""
+    def processes(self) -> set[tuple[int, float]]:
+        """Process id and its time of creation, of each that trained."""
         return {row for rows in self.reports.values() for report in rows for row in report.history}
 
 
@@ -74,7 +75,6 @@ def open_pool(
         """Waits for another or fails where it should, and reports the process it is in."""
 
         def setup(self, config: dict[str, Any]) -> None:
-            self.warm = "tensorflow" in sys.modules
             self.reset_config(config)
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -95,7 +95,7 @@ def open_pool(
                     raise ValueError("this step can't be done")
             self.rung += 1
             done = self.rung == self.behaviour.get("steps", 2)
-            where = (os.getpid(), psutil.Process().create_time(), self.warm)
+            where = (os.getpid(), psutil.Process().create_time())
             ending = "completed" if done else None
             return {REPORT: Report(self.rung, self.rung, 1, 0.5, 0.5, 0.1, [where], ending)}
 
@@ -105,45 +105,22 @@ def open_pool(
     return opened
 
 
-def wait_for_idle_workers() -> None:
-    """Returns once two worker processes wait for work, as they do when a session has started.
-
-    Without giving them any: Ray gives no actor a process that tasks have used.
-    """
-
-    def title(process: psutil.Process) -> str:
-        try:
-            return "".join(process.cmdline()[:1])
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):  # one of an earlier test
-            return ""
-
-    def idle() -> int:
-        session = psutil.Process().children(recursive=True)
-        return sum(title(process) == "ray::IDLE" for process in session)
-
-    deadline = time.monotonic() + 60
-    while idle() < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def two_rounds(
     open_pool: Callable[..., TrainingPool], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[float, Sequence[Trials]]:
-    """The time that a pool was opened, and what it told of two rounds of training."""
-    wait_for_idle_workers()
-    opened, folder = time.time(), tmp_path_factory.mktemp("met")
+) -> tuple[Trials, Trials]:
+    """What a pool told of two rounds of training."""
+    folder = tmp_path_factory.mktemp("met")
     first, second = Trials(pairs("abcd", folder)), Trials(pairs("efgh", folder))
     with open_pool() as pool:
         pool.train(first, max_failures=0)
         time.sleep(1)  # in which Tune must not end the workers
         pool.train(second, max_failures=0)
-    return opened, (first, second)
+    return first, second
 
 
 def test_every_trial_is_trained_to_its_end(two_rounds: Any) -> None:
-    _, (first, second) = two_rounds
+    first, second = two_rounds
     assert sorted(first.started) == list("abcd")
     assert sorted(second.started) == list("efgh")
     for trials in (first, second):
@@ -154,22 +131,51 @@ def test_every_trial_is_trained_to_its_end(two_rounds: Any) -> None:
 
 
 def test_the_second_round_is_trained_in_the_processes_of_the_first(two_rounds: Any) -> None:
-    _, (first, second) = two_rounds
+    first, second = two_rounds
     assert len(first.processes) == 2
     assert second.processes == first.processes
 
 
-def test_workers_are_processes_that_waited_warm_before_the_pool_was_opened(two_rounds: Any) -> None:
-    opened, (first, _) = two_rounds
-    for _, created, warm in first.processes:
-        assert created < opened
-        assert warm
+WAITED = """
+import sys, time
+import psutil
+from evensweep.search.feed import Call
+from evensweep.search.pool import TrainingPool
+from evensweep.search.sweep import session_for_sweeps
+from evensweep.trainables.tune_adapter import SweepTrainable
+
+def idle():
+    for process in psutil.Process().children(recursive=True):
+        try:
+            yield "".join(process.cmdline()[:1]) == "ray::IDLE"
+        except psutil.Error:
+            continue
+
+def created_and_warm():
+    import sys, psutil
+    return psutil.Process().create_time(), "tensorflow" in sys.modules
+
+with session_for_sweeps(cpus=2):
+    deadline = time.monotonic() + 100
+    while sum(idle()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    opened = time.time()
+    with TrainingPool(SweepTrainable, cpus=1, gpus=0) as pool:
+        for created, warm in pool.call([Call(name, created_and_warm, ()) for name in "abcd"]):
+            assert created < opened and warm, (created, opened, warm)
+"""
+
+
+def test_workers_are_processes_that_waited_warm_before_the_pool_was_opened() -> None:
+    """In a session of its own, whose first pool it is."""
+    ran = subprocess.run([sys.executable, "-c", WAITED], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_dashboard_names_workers_and_what_they_train(two_rounds: Any) -> None:
     session = ray.get_runtime_context().gcs_address  # there may be others on this machine
     assert "TrialWorker" in {actor.class_name for actor in list_actors(session)}
-    _, (first, _) = two_rounds
+    first, _ = two_rounds
     wanted = {f"{trial} train" for trial in first.reports}
     deadline = time.monotonic() + 30  # workers tell Ray of their tasks now and then
     while not wanted <= (names := {task.name for task in list_tasks(session, limit=10_000)}):
