@@ -15,11 +15,12 @@ PACKAGES := datasets results cluster trainables search
 sweep: .venv/installed  ## run the main job on the embedded demonstration data
 	$(BIN)/evensweep run
 
-test: .venv/installed  ## the whole suite; a file's tests share what they set up, and often wait for processes of Ray
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+test: .venv/installed  ## the whole suite; a file's tests share what they set up
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-faults: .venv/installed  ## every fault twenty times, at random moments; for an hour or more
+faults: .venv/installed  ## every fault twenty times, at random moments, and clusters; for an hour or more
 	EVENSWEEP_FAULTS=20 $(BIN)/pytest tests/faults -n 2 --dist loadfile
+	EVENSWEEP_FAULTS=1 $(BIN)/pytest tests/cluster tests/integration -m minutes
 
 docs: .venv/installed  ## the documentation site, in build/site; it needs no network
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/site

@@ -24,7 +24,13 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow files first: the short ones then fill the gap while the last slow one ends."""
+    """Slow files first: the short ones then fill the gap while the last slow one ends.
+
+    Whole sweeps that take minutes are left out, unless they are asked for.
+    """
+    for item in items:
+        if "EVENSWEEP_FAULTS" not in os.environ and item.get_closest_marker("minutes"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: make faults"))
     with_ray = {item.path for item in items if "ray_session" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: item.path.parent.name not in _SLOW and item.path not in with_ray)
 

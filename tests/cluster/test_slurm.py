@@ -230,6 +230,7 @@ SMALL = [
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.minutes
 def test_two_real_nodes_finish_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = Job(tmp_path)
     job.write("bin/srun", SRUN)

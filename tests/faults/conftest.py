@@ -12,10 +12,3 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes a ``moment`` runs as often, each time with another seed."""
     if "moment" in metafunc.fixturenames:
         metafunc.parametrize("moment", range(max(RUNS, 1)))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves out the whole sweeps that take minutes, unless they are asked for."""
-    for item in items:
-        if not RUNS and item.get_closest_marker("minutes"):
-            item.add_marker(pytest.mark.skip(reason="takes minutes: make faults"))

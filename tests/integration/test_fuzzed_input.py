@@ -119,7 +119,7 @@ def run(shell: Shell, *arguments: object) -> None:
         assert not shell.out.exists() or list(shell.out.iterdir()) == []
 
 
-@examples(150)
+@examples(60)
 @given(data=st.data())
 def test_sweep_files(shell: Shell, data: st.DataObject) -> None:
     mapping = SweepConfig().to_mapping()
@@ -129,7 +129,7 @@ def test_sweep_files(shell: Shell, data: st.DataObject) -> None:
     run(shell, path)
 
 
-@examples(100)
+@examples(40)
 @given(data=st.data())
 def test_texts_of_sweep_files(shell: Shell, data: st.DataObject) -> None:
     content = yaml.safe_dump(SweepConfig().to_mapping()).encode()
@@ -137,7 +137,7 @@ def test_texts_of_sweep_files(shell: Shell, data: st.DataObject) -> None:
     run(shell, path)
 
 
-@examples(100)
+@examples(40)
 @given(key=st.text(max_size=20), value=st.text(max_size=20), data=st.data())
 def test_settings_of_the_command_line(
     shell: Shell, key: str, value: str, data: st.DataObject
@@ -149,7 +149,7 @@ def test_settings_of_the_command_line(
     run(shell, f"--set={key}={value}")
 
 
-@examples(150)
+@examples(60)
 @given(data=st.data())
 def test_tables(shell: Shell, data: st.DataObject) -> None:
     table = shell.write(changed_bytes(data, CSV.encode()))
@@ -162,7 +162,7 @@ CELLS = st.sampled_from(
 )
 
 
-@examples(100)
+@examples(40)
 @given(
     rows=st.lists(st.lists(CELLS, max_size=4), max_size=30),
     names=st.lists(st.text(max_size=5), max_size=4),
@@ -190,7 +190,7 @@ READ_BACK = [
 LOOKS = ["leaderboard", "show", "compare", "report"]
 
 
-@examples(120)
+@examples(40)
 @given(data=st.data())
 def test_runs(copied: Path, root: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(READ_BACK))
@@ -248,7 +248,7 @@ def model(root: Path, tmp_path: Path) -> Path:
     return copy_of_it
 
 
-@examples(40)
+@examples(15)
 @given(data=st.data())
 def test_models(model: Path, root: Path, data: st.DataObject) -> None:
     files = sorted(path for path in model.rglob("*") if path.is_file())
@@ -266,7 +266,7 @@ def test_models(model: Path, root: Path, data: st.DataObject) -> None:
         path.write_bytes(content)
 
 
-@examples(40)
+@examples(15)
 @given(data=st.data())
 def test_tables_to_predict(root: Path, tmp_path: Path, data: st.DataObject) -> None:
     rows = demonstration_table().head(8).to_csv(index=False).encode()

@@ -255,6 +255,7 @@ def keys(value: Any) -> Any:
     return [keys(value[0])] if isinstance(value, list) and value else None
 
 
+@pytest.mark.minutes
 def test_a_cluster_that_loses_a_node_finishes_with_the_same_summary(
     fetched: Path, folder: Path
 ) -> None:

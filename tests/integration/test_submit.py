@@ -139,6 +139,7 @@ def evensweep_here(work: Path, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.minutes
 def test_ctrl_c_leaves_the_job_running_and_stop_leaves_what_it_has(
     head: RayProcesses, work: Path
 ) -> None:
