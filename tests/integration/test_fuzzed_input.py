@@ -41,7 +41,7 @@ ODD = [
     10**20, True, False, [], [[]], {}, {"a": 1}, {"int": [3, 1]}, {"sampler": "os:system"},
 ]  # fmt: skip
 VALUES = st.one_of(
-    st.sampled_from(ODD),
+    st.sampled_from(ODD).map(copy.deepcopy),  # for they are changed in their turn
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
         lambda inner: (
