@@ -19,6 +19,7 @@ def example(page: str, number: int = 0) -> str:
     return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)[number]
 
 
+@pytest.mark.minutes
 def test_a_pipeline_with_the_classifier_is_cross_validated(ray_session: None) -> None:
     names: dict[str, Any] = {}
     exec(example("scikit-learn.md"), names)

@@ -41,6 +41,7 @@ class Saboteur(Display):
         self.killed_in_folds = self.killed_in_folds or kill_a_worker()
 
 
+@pytest.mark.minutes
 def test_killed_workers_lose_no_trial_and_no_fold(finished: Run, small_config: SweepConfig) -> None:
     saboteur = Saboteur()
     run = Sweep(small_config).run("sabotaged", display=saboteur)

@@ -266,7 +266,7 @@ def test_models(model: Path, root: Path, data: st.DataObject) -> None:
         path.write_bytes(content)
 
 
-@examples(15)
+@examples(8)
 @given(data=st.data())
 def test_tables_to_predict(root: Path, tmp_path: Path, data: st.DataObject) -> None:
     rows = demonstration_table().head(8).to_csv(index=False).encode()

@@ -184,6 +184,7 @@ def read_until(stream: IO[str], text: str) -> str:
     pytest.fail(f"no {text!r} in: {read}")
 
 
+@pytest.mark.minutes
 def test_a_failing_job_says_why(
     head: RayProcesses, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

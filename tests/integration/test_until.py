@@ -105,6 +105,7 @@ def test_the_sweeps_of_a_session_share_its_workers(
     assert {process.pid for process in trial_workers()} & {process.pid for process in before}
 
 
+@pytest.mark.minutes
 def test_a_users_own_model_is_swept_tested_and_exported(ray_session: None, tmp_path: Path) -> None:
     (tmp_path / "nets_of_a_user.py").write_text(BUILDER)
     sweep = {
