@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 import psutil
+import pytest
 from comparison.workers import trial_workers
 
 from evensweep.results.records import SearchRecord
