@@ -8,6 +8,7 @@ machine's (Shmem in /proc/meminfo), which the object store is in; private memory
 """
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ FEATURES = 64
 
 class Reader:
     """A worker that takes what it is lent and reads every number of a view."""
+
+    def __init__(self) -> None:
+        # What reading imports is no copy of a view.
+        importlib.import_module("evensweep.trainables.tune_adapter")
 
     def memory(self) -> int:
         return int(psutil.Process().memory_full_info().uss)
