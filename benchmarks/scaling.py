@@ -10,7 +10,8 @@ Strong scaling: the same trials on 1, 2, 4, 8 and 16 slots; the efficiency is th
 sleep in all, divided by the slots and by the wall time. Weak scaling: so many trials a slot, up to
 10,000 in all, each of which sleeps briefly, until the driver is what limits the trials a second.
 
-Slots work warm: rounds of trials before each measurement start their processes.
+Slots work warm: rounds of trials before each measurement start their processes. After ten rounds it
+is measured with those that have started.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def timed(slots: int, trials: int, seconds: float) -> tuple[float, float]:
         ray_session(cpus=slots),
         TrainingPool(trainable, cpus=1, gpus=0) as pool,
     ):
-        for number in range(_WARM_ROUNDS):  # until every slot has its process
+        for number in range(_WARM_ROUNDS):  # until every slot has its process, if it gets one
             started = time.perf_counter()
             search(pool, Path(storage, f"warm-{number}"), 2 * slots)
             if time.perf_counter() - started < 2.5 * seconds + 0.2:
