@@ -9,6 +9,7 @@ from ray.air.execution._internal import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.analysis import experiment_analysis
 from ray.tune.execution import class_cache
+from ray.tune.execution.tune_controller import TuneController
 
 _KILLED_FOR_MEMORY = (
     "OutOfMemoryError: Ray ended the worker, since its machine's memory was nearly full; give a "
@@ -93,4 +94,21 @@ def keep_workers(tune_controller: Any, resources: Any, count: int) -> None:
     By default it stops one that is not needed at that moment, although the next trial may come with
     the next stage.
     """
-    tune_controller._tune_controller._actor_cache.increase_max(resources, count)
+    controller = tune_controller._tune_controller
+    controller._actor_cache.increase_max(resources, count)
+    controller.__class__ = _LetsWorkersStart
+
+
+class _LetsWorkersStart(TuneController):  # type: ignore[misc]
+    """Has a trial wait for the worker that starts for it.
+
+    By default it is given a worker that is free meanwhile, and its own is stopped; trials shorter
+    than a start would then keep the workers from ever becoming as many as there are slots. Trials
+    that come later take the free one.
+    """
+
+    def _maybe_reuse_cached_actor(self, trial: Any) -> bool:
+        own = self._trial_to_actor.get(trial)
+        # One that is not yet live waits for resources, which a lost node may never give back.
+        starts = self._actor_manager.is_actor_started(own) and own not in self._started_actors
+        return not starts and bool(super()._maybe_reuse_cached_actor(trial))

@@ -1,6 +1,7 @@
 """The pool of workers, with trainings that do nothing but say where they were done."""
 
 import os
+import string
 import subprocess
 import sys
 import time
@@ -147,22 +148,23 @@ from evensweep.trainables.tune_adapter import SweepTrainable
 def idle():
     for process in psutil.Process().children(recursive=True):
         try:
-            yield "".join(process.cmdline()[:1]) == "ray::IDLE"
+            if process.cmdline()[:1] == ["ray::IDLE"]:
+                yield process.pid
         except psutil.Error:
             continue
 
-def created_and_warm():
-    import sys, psutil
-    return psutil.Process().create_time(), "tensorflow" in sys.modules
+def process_and_warm():
+    import os, sys
+    return os.getpid(), "tensorflow" in sys.modules
 
 with session_for_sweeps(cpus=2):
     deadline = time.monotonic() + 100
-    while sum(idle()) < 2 and time.monotonic() < deadline:
+    while len(waiting := set(idle())) < 2:
+        assert time.monotonic() < deadline, f"only {waiting} wait"
         time.sleep(0.1)
-    opened = time.time()
     with TrainingPool(SweepTrainable, cpus=1, gpus=0) as pool:
-        workers = pool.call([Call(name, created_and_warm, ()) for name in "abcd"])
-    assert any(created < opened for created, _ in workers), (opened, workers)
+        workers = pool.call([Call(name, process_and_warm, ()) for name in "abcd"])
+    assert any(process in waiting for process, _ in workers), (waiting, workers)
     assert all(warm for _, warm in workers), workers
 """
 
@@ -191,6 +193,16 @@ def test_one_slot_starts_trials_in_the_order_given(open_pool: Callable[..., Trai
             pool.train(trials, max_failures=0)
     assert [sorted(trials.reports) for trials in rounds] == [list("abcdhxz"), [], list("ab")]
     assert len(rounds[0].processes | rounds[2].processes) == 1
+
+
+def test_every_slot_gets_a_worker_although_trials_end_before_it_has_started(
+    open_pool: Callable[..., TrainingPool],
+) -> None:
+    trials = Trials(specs(string.ascii_letters))
+    with open_pool(cpus=0.5) as pool:
+        pool.train(trials, max_failures=0)
+    assert len(trials.reports) == len(string.ascii_letters)
+    assert len(trials.processes) == 4
 
 
 class Pauses(Trials):
