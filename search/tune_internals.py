@@ -18,12 +18,14 @@ _KILLED_FOR_MEMORY = (
 
 
 def take_waiting_processes() -> None:
-    """Lets workers start in processes that wait, warm.
+    """Lets workers start in processes that wait, warm, and tells Ray no credentials.
 
     An actor with environment variables of its own gets a new process, and Tune gives it one, which
-    concerns PyTorch Lightning.
+    concerns PyTorch Lightning, and those of the driver that hold Amazon's credentials, which Ray
+    then writes into its logs.
     """
     class_cache.DEFAULT_ENV_VARS.clear()
+    class_cache.ENV_VARS_TO_PROPAGATE.clear()
 
 
 def expect_no_files_of_trials() -> None:

@@ -55,17 +55,48 @@ class ToolFigures:
     cpu_ratio: float | None
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A tool beside Evensweep in the same repeat, whose runs followed one another on one machine.
+
+    Attributes:
+        wall_ratio: The tool's wall time to Evensweep's.
+        cpu_ratio: The same of CPU time.
+        loss_difference: The tool's best validation loss less Evensweep's, in nats a row.
+    """
+
+    wall_ratio: float
+    cpu_ratio: float
+    loss_difference: float
+
+
+def comparisons(measurements: Iterable[Measurement], view: str) -> dict[str, list[Comparison]]:
+    """Each measured tool's comparisons on a view, one a repeat in which Evensweep was measured."""
+    of_view = [m for m in measurements if m.view == view]
+    own = {m.seed: m for m in of_view if m.tool == EVENSWEEP}
+    compared: dict[str, list[Comparison]] = {tool: [] for tool in TOOLS}
+    for run in of_view:
+        if run.seed in own:
+            beside = own[run.seed]
+            compared[run.tool].append(
+                Comparison(
+                    run.wall_seconds / beside.wall_seconds,
+                    run.cpu_seconds / beside.cpu_seconds,
+                    run.best_val_loss - beside.best_val_loss,
+                )
+            )
+    return compared
+
+
 def tool_figures(measurements: Iterable[Measurement], view: str) -> list[ToolFigures]:
     """The figures of every measured tool on a view."""
     of_view = [m for m in measurements if m.view == view]
-    own = {m.seed: m for m in of_view if m.tool == EVENSWEEP}
+    compared = comparisons(of_view, view)
     by_tool = {tool: [m for m in of_view if m.tool == tool] for tool in TOOLS}
-    return [_figures(tool, runs, own) for tool, runs in by_tool.items() if runs]
+    return [_figures(tool, runs, compared[tool]) for tool, runs in by_tool.items() if runs]
 
 
-def _figures(tool: str, runs: list[Measurement], own: dict[int, Measurement]) -> ToolFigures:
-    # A ratio is of one repeat, whose runs followed one another: a machine's speed changes.
-    pairs = [(run, own[run.seed]) for run in runs if run.seed in own]
+def _figures(tool: str, runs: list[Measurement], compared: list[Comparison]) -> ToolFigures:
     return ToolFigures(
         tool=tool,
         runs=len(runs),
@@ -77,6 +108,6 @@ def _figures(tool: str, runs: list[Measurement], own: dict[int, Measurement]) ->
         epochs=Spread.of([run.epochs for run in runs]),
         best_val_loss=Spread.of([run.best_val_loss for run in runs]),
         failed=sum(run.failed for run in runs),
-        wall_ratio=median(r.wall_seconds / o.wall_seconds for r, o in pairs) if pairs else None,
-        cpu_ratio=median(r.cpu_seconds / o.cpu_seconds for r, o in pairs) if pairs else None,
+        wall_ratio=median(c.wall_ratio for c in compared) if compared else None,
+        cpu_ratio=median(c.cpu_ratio for c in compared) if compared else None,
     )

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from .figures import Spread, ToolFigures, tool_figures
+from .figures import Comparison, Spread, ToolFigures, comparisons, tool_figures
 from .measurements import Section
+from .tools import EVENSWEEP
 
 HEADINGS = (
     "tool",
@@ -20,6 +21,8 @@ HEADINGS = (
     "wall ratio",
     "CPU ratio",
 )
+
+OVERALL = ("tool", "repeats", "wall ratio", "CPU ratio", "best val. loss: more by")
 
 TABLES = "<!-- tables -->"
 """The line of ``page.md`` that the tables take the place of."""
@@ -64,7 +67,39 @@ def terminal_tables(section: Section) -> list[Table]:
 def page(sections: Iterable[Section]) -> str:
     """The whole page, in Markdown."""
     frame = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
-    return frame.replace(TABLES, "\n".join(map(_section, sections)).strip())
+    sections = list(sections)
+    tables = [*_all_repeats(sections), *map(_section, sections)]
+    return frame.replace(TABLES, "\n".join(tables).strip())
+
+
+def _all_repeats(sections: Sequence[Section]) -> list[str]:
+    """The ratios over every repeat of a form, each of which is of one machine."""
+    lines = []
+    by_settings: dict[str, list[Section]] = {}
+    for section in sections:
+        by_settings.setdefault(str(section.settings), []).append(section)
+    for alike in by_settings.values():
+        settings = alike[0].settings
+        lines += [f"## Ratios over all repeats: `{settings['command']}`", ""]
+        for view in settings["max_epochs"]:
+            compared: dict[str, list[Comparison]] = {}
+            for section in alike:
+                for tool, of_tool in comparisons(section.measurements, view).items():
+                    compared.setdefault(tool, []).extend(of_tool)
+            rows = [
+                (
+                    tool,
+                    str(len(repeats)),
+                    _spread(Spread.of([c.wall_ratio for c in repeats]), "{:.2f}×"),
+                    _spread(Spread.of([c.cpu_ratio for c in repeats]), "{:.2f}×"),
+                    _spread(Spread.of([c.loss_difference for c in repeats]), "{:+.4f}"),
+                )
+                for tool, repeats in compared.items()
+                if repeats and tool != EVENSWEEP
+            ]
+            if rows:
+                lines += [f"**{view}**", "", *_markdown(OVERALL, rows), ""]
+    return lines
 
 
 def _section(section: Section) -> str:
@@ -91,7 +126,7 @@ def _section(section: Section) -> str:
     for view in settings["max_epochs"]:
         rows = [cells(figures) for figures in tool_figures(section.measurements, view)]
         if rows:
-            lines += [f"**{_title(section, view)}**", "", *_markdown(rows), ""]
+            lines += [f"**{_title(section, view)}**", "", *_markdown(HEADINGS, rows), ""]
     return "\n".join(lines)
 
 
@@ -103,9 +138,9 @@ def _title(section: Section, view: str) -> str:
     )
 
 
-def _markdown(rows: Sequence[Sequence[str]]) -> list[str]:
-    rule = ["---", *["---:"] * (len(HEADINGS) - 1)]
-    return [f"| {' | '.join(row)} |" for row in (HEADINGS, rule, *rows)]
+def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    rule = ["---", *["---:"] * (len(headings) - 1)]
+    return [f"| {' | '.join(row)} |" for row in (headings, rule, *rows)]
 
 
 def _spread(spread: Spread, style: str, unit: float = 1.0) -> str:

@@ -92,6 +92,25 @@ def test_page_has_settings_machine_and_cells() -> None:
     assert "<!--" not in text
 
 
+def test_page_has_the_ratios_over_the_repeats_of_all_machines() -> None:
+    on_another = (
+        measurement("evensweep", 0, 5, 10, best_val_loss=0.2500),
+        measurement("optuna", 0, 20, 30, best_val_loss=0.2490),
+    )
+    sections = [
+        Section(SETTINGS, MACHINE, MEASUREMENTS),
+        Section(SETTINGS, MACHINE | {"cores": "64"}, on_another),
+    ]
+    [before, _] = page(sections).split("## The quick form", maxsplit=1)
+    assert "## Ratios over all repeats: `make benchmark QUICK=1`" in before
+    # The ratios are 3, 1.5 and 4; 3, 2.5 and 3; the losses differ by -0.0088, 0.0112 and -0.0010.
+    assert (
+        "| optuna | 3 | 3.00× (1.50×–4.00×) | 3.00× (2.50×–3.00×) | -0.0010 (-0.0088–+0.0112) |"
+        in before
+    )
+    assert "| evensweep |" not in before
+
+
 def test_terminal_shows_the_same_cells() -> None:
     console = Console(width=150, record=True, file=io.StringIO())
     for table in terminal_tables(Section(SETTINGS, MACHINE, MEASUREMENTS)):

@@ -140,6 +140,7 @@ def test_the_second_round_is_trained_in_the_processes_of_the_first(two_rounds: A
 WAITED = """
 import sys, time
 import psutil
+from evensweep.cluster.session import log_folder
 from evensweep.search.feed import Call
 from evensweep.search.pool import TrainingPool
 from evensweep.search.sweep import session_for_sweeps
@@ -166,12 +167,18 @@ with session_for_sweeps(cpus=2):
         workers = pool.call([Call(name, process_and_warm, ()) for name in "abcd"])
     assert any(process in waiting for process, _ in workers), (waiting, workers)
     assert all(warm for _, warm in workers), workers
+    logs = [path for path in log_folder().rglob("*") if path.is_file()]
+assert len(logs) > 5
+assert not [path for path in logs if b"a marked secret" in path.read_bytes()]
 """
 
 
 def test_workers_are_processes_that_waited_warm_before_the_pool_was_opened() -> None:
-    """In a session of its own, whose first pool it is."""
-    ran = subprocess.run([sys.executable, "-c", WAITED], capture_output=True, text=True)
+    """In a session of its own, whose first pool it is; and Ray is told nothing of its secrets."""
+    secrets = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "a marked secret"}
+    ran = subprocess.run(
+        [sys.executable, "-c", WAITED], capture_output=True, text=True, env=os.environ | secrets
+    )
     assert ran.returncode == 0, ran.stderr
 
 
