@@ -20,7 +20,7 @@ test: .venv/installed  ## the whole suite; a file's tests share what they set up
 
 faults: .venv/installed  ## every fault twenty times, at random moments, and clusters; for an hour or more
 	EVENSWEEP_FAULTS=20 $(BIN)/pytest tests/faults -n 2 --dist loadfile
-	EVENSWEEP_FAULTS=1 $(BIN)/pytest tests/cluster tests/docs tests/integration -m minutes
+	EVENSWEEP_FAULTS=1 $(BIN)/pytest tests/benchmarks tests/cluster tests/docs tests/integration -m minutes
 
 docs: .venv/installed  ## the documentation site, in build/site; it needs no network
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/site

@@ -101,7 +101,7 @@ def keep_workers(tune_controller: Any, resources: Any, count: int) -> None:
     controller.__class__ = _LetsWorkersStart
 
 
-class _LetsWorkersStart(TuneController):  # type: ignore[misc]
+class _LetsWorkersStart(TuneController):
     """Has a trial wait for the worker that starts for it.
 
     By default it is given a worker that is free meanwhile, and its own is stopped; trials shorter

@@ -104,6 +104,7 @@ def test_preset_trains_as_the_competitors_do() -> None:
     assert config.search.reduction_factor == REDUCTION_FACTOR
 
 
+@pytest.mark.minutes
 @pytest.mark.parametrize("tool", COMPETITORS)
 def test_competitor_searches_and_says_what_it_did(tool: str, tmp_path: Path, rows: Rows) -> None:
     pytest.importorskip(NEEDED[tool])

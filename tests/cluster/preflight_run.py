@@ -1,4 +1,4 @@
-"""Checks the nodes of a cluster for several sweeps, and prints what is wrong for each as JSON.
+"""Checks the nodes of a cluster for two sweeps, and prints what is wrong for each as JSON.
 
     python preflight_run.py ADDRESS STORAGE PID
 
@@ -46,7 +46,6 @@ def main() -> None:
         nodes = {node["NodeID"][:8]: node["Resources"] for node in ray.nodes()}
         found = {
             "nodes": nodes,
-            "sweep": told(needs),
             "demanding": told(dataclasses.replace(needs, **demanding)),
         }
         os.kill(int(raylet), signal.SIGSTOP)

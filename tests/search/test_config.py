@@ -125,7 +125,7 @@ class TestReading:
             (b"- 1\n", "holds no keys"),
             (b"3", "holds no keys"),
             (b"name: \xe9", "is not UTF-8"),
-            (b"name: \x07", "special characters are not allowed"),
+            (b"name: \x07", "characters are not allowed"),
             (b"a: 1\n---\nb: 2", "another document"),
         ],
     )
