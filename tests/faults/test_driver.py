@@ -144,9 +144,8 @@ def test_storage_that_goes_away_is_told_and_loses_nothing(
     assert_same(Run.load(root), unbroken)
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGHUP, marks=pytest.mark.minutes)]
-)
+@pytest.mark.minutes
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_within_five_seconds_and_says_how_to_go_on(
     sweep: Path, number: signal.Signals, tmp_path: Path
 ) -> None:

@@ -36,7 +36,10 @@ def test_the_documentation_shows_the_files_of_the_examples() -> None:
 
 
 def interrupted(root: Path) -> str:
-    """Starts the sweep in a process of its own, and interrupts it when trials have trained."""
+    """Starts the sweep in a process of its own, and stops it, as batch systems do, in its search.
+
+    What it printed.
+    """
     settings = [part for each in SMALL for part in ("--set", each)]
     sweep = str(EXAMPLES / "sweep.yaml")
     command = [sys.executable, "-m", "evensweep.cli", "run", sweep, *settings]
@@ -51,11 +54,15 @@ def interrupted(root: Path) -> str:
     record = root / "tune" / "records.jsonl"
     while process.poll() is None:
         if record.exists() and record.read_text().count('"progress"') >= 5:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             break
         time.sleep(0.1)
+    sent = time.monotonic()
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
+    # Five seconds are promised; a machine that is busy with other tests gets some more.
+    assert time.monotonic() - sent < 15
+    assert json.loads((root / "summary.json").read_text())["status"] == "running"
     return output
 
 
