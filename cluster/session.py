@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import dashboard
 from .authentication import hide_token, refusal
 
 _IDLE_MILLISECONDS = 30_000
@@ -115,10 +116,10 @@ def ray_session(
                 _start(address, cpus)
         done.result()
     try:
-        dashboard = ray.worker.get_dashboard_url()
+        where = dashboard.address()
         _current = Session(
             cpus=ray.cluster_resources().get("CPU", 1.0),
-            dashboard=f"http://{dashboard}" if dashboard else None,
+            dashboard=f"http://{where}" if where else None,
             # Ray sets it, too: a session started here has a token unless its user wants none.
             token_required=os.environ.get("RAY_AUTH_MODE", "").lower() == "token",
             joined=bool(address) or sum(node["Alive"] for node in ray.nodes()) > 1,
@@ -180,7 +181,10 @@ def _start(address: str | None, cpus: int | None) -> None:
     try:
         # Ray puts the driver's working directory on its workers' import path. From a checkout that
         # would let our `datasets/` answer a bare `import datasets` there, so start elsewhere.
-        with contextlib.chdir(sys.prefix), contextlib.nullcontext() if address else _on_loopback():
+        with contextlib.chdir(sys.prefix), ExitStack() as ours:
+            if not address:
+                ours.enter_context(_on_loopback())
+                ours.enter_context(dashboard.not_waited_for())
             hide_token()
             ray.init(
                 **options,

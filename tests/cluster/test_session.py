@@ -1,11 +1,15 @@
 """What a session keeps open for the sweeps in it, and who reaches it."""
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import psutil
 import pytest
+from ray._private import worker
 
+from evensweep.cluster import dashboard
 from evensweep.cluster.session import Session, ray_session
 
 
@@ -70,6 +74,16 @@ def test_what_fails_to_open_is_not_kept(session: Session) -> None:
         session.keep("a", failing, bool)
     kept = Kept()
     assert kept.of(session, "a") == "a"
+
+
+def test_a_dashboard_that_ends_as_it_starts_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = subprocess.Popen(["false"])
+    ended.wait()
+    node = SimpleNamespace(
+        all_processes={"dashboard": [SimpleNamespace(process=ended)]}, get_gcs_client=lambda: None
+    )
+    monkeypatch.setattr(worker, "_global_node", node)
+    assert dashboard.address() is None
 
 
 def test_a_session_in_a_session_is_the_same_and_stays_open(ray_session_of_tests: Session) -> None:

@@ -139,7 +139,10 @@ def test_the_second_round_is_trained_in_the_processes_of_the_first(two_rounds: A
 
 WAITED = """
 import sys, time
+from urllib.request import urlopen
 import psutil
+from ray._private import worker
+from evensweep.cluster import dashboard
 from evensweep.cluster.session import log_folder
 from evensweep.search.feed import Call
 from evensweep.search.pool import TrainingPool
@@ -158,7 +161,13 @@ def process_and_warm():
     import os, sys
     return os.getpid(), "tensorflow" in sys.modules
 
-with session_for_sweeps(cpus=2):
+known = []
+wait_for_it = dashboard.address
+dashboard.address = lambda: known.append(worker._global_node.webui_url) or wait_for_it()
+
+with session_for_sweeps(cpus=2) as session:
+    assert known == ["starting"], f"Ray waited for its dashboard at {known}"
+    assert urlopen(session.dashboard).status == 200
     deadline = time.monotonic() + 100
     while len(waiting := set(idle())) < 2:
         assert time.monotonic() < deadline, f"only {waiting} wait"
