@@ -38,7 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def graph_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Traced programs of these tests, and of the processes they start, apart from the user's."""
-    folder = tmp_path_factory.mktemp("graphs")
+    base = tmp_path_factory.getbasetemp()
+    # What the processes of pytest-xdist share, each of which has a folder of its own in there.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "graphs"
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EVENSWEEP_CACHE", str(folder))
         yield folder

@@ -46,6 +46,7 @@ def test_a_sweep_from_python(
     sweep = {
         "views": ["undersampled"],
         "search": {"trials": 1, "max_epochs": 2},
+        "space": {"num_layers": 2, "hidden_layer_size": 16, "activation": "relu"},
         "cross_validation": {"folds": 2, "top_k": 1},
         "storage": str(tmp_path),
     }
