@@ -39,6 +39,7 @@ def test_the_classifiers_parameters_make_a_sweep() -> None:
     assert config.decision.false_negative_cost == 8
 
 
+@pytest.mark.minutes
 def test_a_sweep_from_python(
     ray_session: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
