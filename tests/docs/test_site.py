@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -51,6 +52,11 @@ def test_every_page_of_docs_is_on_the_site(site: Path) -> None:
     pages = {path.stem for pattern in ("*.md", "*.ipynb") for path in DOCS.glob(pattern)}
     assert len(pages) > 20
     assert pages <= {path.stem for path in site.glob("*.html")}
+    for path in DOCS.glob("*.md"):  # and not a page of Sphinx's own in its place
+        if heading := re.match(r"# (.*)\n", path.read_text(encoding="utf-8")):
+            page = (site / f"{path.stem}.html").read_text(encoding="utf-8")
+            [shown] = re.findall(r"<h1>(.*?)<a ", page)
+            assert unescape(re.sub("<.*?>", "", shown)) == heading[1].replace("`", ""), path.name
 
 
 def test_pages_load_nothing_from_outside(site: Path) -> None:
