@@ -94,7 +94,7 @@ def test_what_is_written_changed_and_deleted_is_followed(run: RunDirectory) -> N
         eventually(lambda: bucket(run)["tune/records.jsonl"] == b"one\ntwo\n")
         eventually(lambda: bucket(run)["dataset.json"] == b'{"rows": 3}')
         run.dataset.unlink()
-        eventually(lambda: "dataset.json" not in bucket(run))
+        eventually(lambda: "dataset.json" not in run.location.files())
     assert bucket(run) == {"sweep.yaml": b"seed: 1\n", "tune/records.jsonl": b"one\ntwo\n"}
 
 
