@@ -39,6 +39,10 @@ _CALL_RETRIES = 10
 _ABORT_SECONDS = 3.0
 """How long an interrupted run waits for Tune's goodbye."""
 
+_NAMED_TRIALS = 1000
+"""Trials whose tasks carry their names. Ray's metrics have series of their own for every name that
+a task ever had, and all of them are kept and sent every few seconds until the session ends."""
+
 
 class TrainingPool:
     """Trains trials on every free slot of the cluster.
@@ -182,11 +186,12 @@ class _Scheduler(FIFOScheduler):
         super().__init__()
         self._feed = feed
         self._kept: set[Any] = set()
+        self._named: set[str] = set()
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         resources = trial.placement_group_factory
         if not self._kept:
-            name_tasks(tune_controller, _task_name)
+            name_tasks(tune_controller, self._task_name)
         if resources not in self._kept:
             self._kept.add(resources)
             keep_workers(tune_controller, resources, self._feed.slots)
@@ -199,6 +204,17 @@ class _Scheduler(FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         goes_on = self._feed.report(_trial_id(trial), result[REPORT])
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+
+    def _task_name(self, trial: Trial, method: str) -> str | None:
+        """``smote-007 train``, ``smote train`` after many of them, and a call's own name."""
+        if method != "train":
+            return None
+        name = _trial_id(trial)
+        if "call" in trial.config:
+            return name
+        if len(self._named) < _NAMED_TRIALS:
+            self._named.add(name)
+        return f"{name if name in self._named else trial.config['view']} {method}"
 
 
 class _Silence(ProgressReporter):
@@ -255,12 +271,6 @@ def _slots(cpus: float, gpus: float) -> int:
     if gpus:
         slots = min(slots, there.get("GPU", 0.0) / gpus)
     return max(1, int(slots + 1e-9))
-
-
-def _task_name(trial: Trial, method: str) -> str:
-    """Such as ``smote-007 train``; a call goes by its name alone."""
-    name = _trial_id(trial)
-    return name if "call" in trial.config and method == "train" else f"{name} {method}"
 
 
 def _trial_id(trial: Trial) -> str:

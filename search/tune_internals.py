@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from ray.air.execution._internal import RayActorManager
@@ -53,12 +52,13 @@ def _with_errors_of_actors(handle: Callable[..., None]) -> Callable[..., None]:
     return handled
 
 
-def name_tasks(tune_controller: Any, name_of: Callable[[Any, str], str]) -> None:
+def name_tasks(tune_controller: Any, name_of: Callable[[Any, str], str | None]) -> None:
     """Names what workers do after the trial, for the dashboard.
 
     Args:
         tune_controller: Tune's, which is to run trials.
-        name_of: Gives the name for a Tune trial and the method that a worker calls for it.
+        name_of: Gives the name for a Tune trial and the method that a worker calls for it; None
+            leaves it Ray's own.
     """
     manager = tune_controller._actor_manager
     schedule = manager._schedule_tracked_actor_task
@@ -67,10 +67,11 @@ def name_tasks(tune_controller: Any, name_of: Callable[[Any, str], str]) -> None
     def named(tracked_actor_task: Any, method_name: str, **others: Any) -> Any:
         worker = tracked_actor_task._tracked_actor
         trial = tune_controller._actor_to_trial.get(worker)
-        if trial is None or worker not in actors:
+        name = None if trial is None else name_of(trial, method_name)
+        if name is None or worker not in actors:
             return schedule(tracked_actor_task, method_name, **others)
         handle, resources = actors[worker]
-        actors[worker] = _Named(handle, partial(name_of, trial)), resources
+        actors[worker] = _Named(handle, name), resources
         try:
             return schedule(tracked_actor_task, method_name, **others)
         finally:
@@ -80,14 +81,14 @@ def name_tasks(tune_controller: Any, name_of: Callable[[Any, str], str]) -> None
 
 
 class _Named:
-    """An actor handle whose methods are tasks with names of their own."""
+    """An actor handle whose tasks have this name."""
 
-    def __init__(self, handle: Any, name_of: Callable[[str], str]) -> None:
+    def __init__(self, handle: Any, name: str) -> None:
         self._handle = handle
-        self._name_of = name_of
+        self._name = name
 
     def __getattr__(self, method: str) -> Any:
-        return getattr(self._handle, method).options(name=self._name_of(method))
+        return getattr(self._handle, method).options(name=self._name)
 
 
 def keep_workers(tune_controller: Any, resources: Any, count: int) -> None:

@@ -120,6 +120,16 @@ def two_rounds(
     return first, second
 
 
+def wait_for_tasks(wanted: set[str]) -> set[str]:
+    """The names of all tasks of the session, as soon as these are among them."""
+    session = ray.get_runtime_context().gcs_address  # there may be others on this machine
+    deadline = time.monotonic() + 30  # workers tell Ray of their tasks now and then
+    while not wanted <= (names := {task.name for task in list_tasks(session, limit=10_000)}):
+        assert time.monotonic() < deadline, wanted - names
+        time.sleep(0.2)
+    return names
+
+
 def test_every_trial_is_trained_to_its_end(two_rounds: Any) -> None:
     first, second = two_rounds
     assert sorted(first.started) == list("abcd")
@@ -195,11 +205,19 @@ def test_the_dashboard_names_workers_and_what_they_train(two_rounds: Any) -> Non
     session = ray.get_runtime_context().gcs_address  # there may be others on this machine
     assert "TrialWorker" in {actor.class_name for actor in list_actors(session)}
     first, _ = two_rounds
-    wanted = {f"{trial} train" for trial in first.reports}
-    deadline = time.monotonic() + 30  # workers tell Ray of their tasks now and then
-    while not wanted <= (names := {task.name for task in list_tasks(session, limit=10_000)}):
-        assert time.monotonic() < deadline, wanted - names
-        time.sleep(0.2)
+    wait_for_tasks({f"{trial} train" for trial in first.reports})
+
+
+def test_after_many_trials_tasks_carry_their_views_name_alone(
+    open_pool: Callable[..., TrainingPool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names of tasks are labels of Ray's metrics, which would grow with every trial."""
+    monkeypatch.setattr("evensweep.search.pool._NAMED_TRIALS", 2)
+    trials = [TrialSpec(f"many-{i}", "all rows", 0, {}, level=1) for i in range(4)]
+    with open_pool(cpus=2) as pool:
+        pool.train(Trials(trials), max_failures=0)
+    names = wait_for_tasks({"many-0 train", "many-1 train", "all rows train"})
+    assert not names & {"many-2 train", "many-3 train"}
 
 
 def test_one_slot_starts_trials_in_the_order_given(open_pool: Callable[..., TrainingPool]) -> None:
