@@ -36,6 +36,7 @@ _BUILDER = FamilySpec(f"{Path(__file__).stem}:build", str(Path(__file__).parent)
 CONFIGS: dict[str, tuple[FamilySpec, dict[str, Any]]] = {
     "2×64 relu": (MLP, {"num_layers": 2, "hidden_layer_size": 64}),
     "5×16 tanh": (MLP, {"num_layers": 5, "hidden_layer_size": 16, "activation": "tanh"}),
+    "5×128 relu": (MLP, {"num_layers": 5, "hidden_layer_size": 128, "activation": "relu"}),
     "5×128 selu": (MLP, {"num_layers": 5, "hidden_layer_size": 128, "activation": "selu"}),
     "5×128 selu, dropout 0.2": (
         MLP,
