@@ -20,7 +20,7 @@ import numpy as np
 
 from .dense import dense
 from .dropout import PooledDropout
-from .graph_cache import trace, trace_once
+from .graph_cache import trace_once
 from .members import members_log_odds, members_logits, members_losses
 from .mlp import MLPConfig, Structure
 from .periodic import Embedded, embed, embed_gradients, in_pieces
@@ -125,25 +125,28 @@ class MLPProgram:
 
     @cached_property
     def _epoch(self) -> Any:
-        return self._traced("epoch")
+        return self._traced_epoch("epoch")
 
     @cached_property
     def _weighted_epoch(self) -> Any:
-        return self._traced("weighted epoch", tf.TensorSpec([None], tf.float32))
+        return self._traced_epoch("weighted epoch", tf.TensorSpec([None], tf.float32))
 
-    def _traced(self, kind: str, *weights: Any) -> Any:
+    def _traced_epoch(self, kind: str, *weights: Any) -> Any:
         X, y = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.int32)
         counts, reals = tf.TensorSpec([4], tf.int64), tf.TensorSpec([4], tf.float32)
         handles = [tf.TensorSpec([], tf.resource)] * len(self._handles)
-        name = " ".join(map(str, (kind, *self.structure)))
         signature = (X, y, X, y, counts, reals, *handles, *weights)
-        return trace_once(name, _SOURCE, self._train_and_validate, *signature)
+        return self._traced(kind, self._train_and_validate, *signature)
 
     @cached_property
     def _predict(self) -> Any:
         weights, X = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
         sizes, shift = tf.TensorSpec([2], tf.int32), tf.TensorSpec([], tf.float32)
-        return trace(self._probabilities, weights, X, sizes, shift)
+        return self._traced("predict", self._probabilities, weights, X, sizes, shift)
+
+    def _traced(self, kind: str, function: Callable[..., Any], *signature: Any) -> Any:
+        name = " ".join(map(str, (kind, *self.structure)))
+        return trace_once(name, _SOURCE, function, *signature)
 
     def load(self, state: OptimizerState) -> None:
         """Puts a training's state into the variables."""
@@ -210,12 +213,13 @@ class MLPProgram:
             config: As for :meth:`run_epoch`.
             log_odds_shift: As for :meth:`run_epoch`.
         """
-        return self._predict(
+        [probabilities] = self._predict(
             tf.constant(weights, tf.float32),
             tf.constant(X, tf.float32),
             tf.constant([config.hidden_layer_size, config.members], tf.int32),
             tf.constant(log_odds_shift, tf.float32),
-        ).numpy()
+        )
+        return probabilities.numpy()
 
     def _train_and_validate(
         self,
@@ -305,9 +309,11 @@ class MLPProgram:
         val_accuracy = tf.reduce_mean(tf.cast(tf.equal(log_odds > 0, positive), tf.float32))
         return tf.stack([loss, accuracy, val_loss, val_accuracy]), tf.sigmoid(log_odds)
 
-    def _probabilities(self, weights: Tensor, X: Tensor, sizes: Tensor, shift: Tensor) -> Tensor:
+    def _probabilities(
+        self, weights: Tensor, X: Tensor, sizes: Tensor, shift: Tensor
+    ) -> tuple[Tensor]:
         layout = Layout.of(self.structure, tf.shape(X)[1], *tf.unstack(sizes))
-        return tf.sigmoid(self._log_odds(layout, weights, X, shift))
+        return (tf.sigmoid(self._log_odds(layout, weights, X, shift)),)
 
     def _log_odds(self, layout: Layout, weights: Tensor, X: Tensor, shift: Tensor) -> Tensor:
         embedding, layers = layout.split(weights)
