@@ -4,7 +4,7 @@ import re
 
 import psutil
 
-_TITLE = re.compile(r"ray::(TrialWorker|\S+ (train|reset)$)")
+_TITLE = re.compile(r"ray::(TrialWorker|\S+ train$)")
 """Ray titles a process with its class, and with its task while it is at work."""
 
 
