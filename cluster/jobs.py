@@ -8,6 +8,7 @@ on after a lost connection, and files of any kind from a node's log folder.
 from __future__ import annotations
 
 import asyncio
+import glob
 import ipaddress
 import logging
 import os
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -224,13 +226,25 @@ class Jobs:
                 "GET", f"/api/v0/logs/file?{urlencode(query)}", stream=True
             )
         if answer.status_code == 200:
-            return self._pieces(answer)
+            pieces = self._pieces(answer)
+            first = next(pieces, b"")
+            # Now and then Ray loses that there is no file, and answers as if it were empty.
+            there = first or self._lists(job.node, name)
+            return chain([first], pieces) if there else None
         if "not found at" in answer.text:
             return None
         raise ClusterError(
             f"the node that {job.id} ran on no longer gives its files; if it has gone, they have, "
             "too"
         )
+
+    def _lists(self, node: str, name: str) -> bool:
+        """Whether a file is among the logs of a node."""
+        query = {"node_id": node, "glob": glob.escape(name)}
+        with self._told():
+            answer = self._client._do_request("GET", f"/api/v0/logs?{urlencode(query)}")
+            answer.raise_for_status()
+        return name in chain(*answer.json()["data"]["result"].values())
 
     def _pieces(self, answer: Any) -> Iterator[bytes]:
         with self._told(), answer:

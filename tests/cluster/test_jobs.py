@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ray_processes import RayProcesses, free_port
@@ -69,7 +70,9 @@ def test_a_job_has_its_folder_its_variables_and_its_metadata(jobs: Jobs, tmp_pat
         jobs.submit("hello", "python program.py", folder, {}, {})
 
 
-def test_files_of_any_bytes_are_read_from_the_node(jobs: Jobs, tmp_path: Path) -> None:
+def test_files_of_any_bytes_are_read_from_the_node(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = (bytes(range(256)) + b"\x1b[31mred\x1b[0m\r\n") * 20_000
     folder = program(
         tmp_path / "job",
@@ -86,6 +89,19 @@ def test_files_of_any_bytes_are_read_from_the_node(jobs: Jobs, tmp_path: Path) -
     assert b"".join(read) == content
     assert b"".join(jobs.read(job, "empty.bin") or [b"missing"]) == b""
     assert jobs.read(job, "no-such-file") is None
+
+    ask = jobs._client._do_request
+
+    def forgetful(*request: Any, **options: Any) -> Any:
+        """Answers as Ray does when the error of its agent gets lost."""
+        answer = ask(*request, **options)
+        if "not found at" in answer.text:
+            answer.status_code, answer._content = 200, b""
+        return answer
+
+    monkeypatch.setattr(jobs._client, "_do_request", forgetful)
+    assert jobs.read(job, "no-such-file") is None
+    assert b"".join(jobs.read(job, "empty.bin") or [b"missing"]) == b""
 
 
 def test_a_job_that_fails_says_why(jobs: Jobs, tmp_path: Path) -> None:
