@@ -1,7 +1,7 @@
 """Traced functions kept on disk, so that a machine traces a structure once.
 
 Tracing makes hundreds of operations in Python, for every structure and worker; reading back what
-became of them takes a hundredth of that. The workers of a sweep share what the first of them has
+became of them takes a small part of that. The workers of a sweep share what the first of them has
 traced, and so do later sweeps. A file that is missing, damaged or of another version is replaced; a
 folder that can't be written costs the time and nothing else.
 """
