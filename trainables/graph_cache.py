@@ -42,11 +42,10 @@ def trace_once(name: str, source: bytes, function: Callable[..., Any], *signatur
     key = hashlib.sha256(version + source + _FORMAT).hexdigest()
     folder = cache_folder()
     path = None if folder is None else folder / f"{key}.graph"
-    try:
-        definitions = _read(path)
-    except (OSError, ValueError):
+    definitions = _read(path) if path else None
+    if definitions is None:
         definitions = _definitions(trace(function, *signature), key)
-        with contextlib.suppress(OSError):
+        if path:
             _write(path, definitions)
     try:
         return _callable(definitions)
@@ -87,24 +86,20 @@ def _callable(definitions: Any) -> Callable[..., Sequence[Any]]:
     return lambda *tensors: call(name, list(tensors), outputs)
 
 
-def _read(path: Path | None) -> Any:
-    """The definitions in a file.
-
-    Raises:
-        OSError: There is none.
-        ValueError: It is damaged.
-    """
-    if path is None:
-        raise FileNotFoundError
-    digest, _, content = path.read_bytes().partition(b"\n")
+def _read(path: Path) -> Any | None:
+    """The definitions in a file; None if it is missing or damaged."""
+    try:
+        digest, _, content = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
     if hashlib.sha256(content).hexdigest().encode() != digest:
-        raise ValueError(f"{path} is damaged")
+        return None
     return tf.compat.v1.GraphDef.FromString(content)
 
 
-def _write(path: Path | None, definitions: Any) -> None:
-    if path is not None:
-        content = definitions.SerializeToString()
+def _write(path: Path, definitions: Any) -> None:
+    content = definitions.SerializeToString()
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             temporary.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
