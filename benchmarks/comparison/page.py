@@ -92,7 +92,7 @@ def _all_repeats(sections: Sequence[Section]) -> list[str]:
                     str(len(repeats)),
                     _spread(Spread.of([c.wall_ratio for c in repeats]), "{:.2f}×"),
                     _spread(Spread.of([c.cpu_ratio for c in repeats]), "{:.2f}×"),
-                    _spread(Spread.of([c.loss_difference for c in repeats]), "{:+.4f}"),
+                    _spread(Spread.of([c.loss_difference for c in repeats]), "{:+z.4f}"),
                 )
                 for tool, repeats in compared.items()
                 if repeats and tool != EVENSWEEP
