@@ -1,7 +1,8 @@
 """Ray's dashboard, started beside the rest of Ray, which by itself waits for it.
 
 It takes seconds, as long as a worker takes for its imports; Ray starts workers only afterwards, and
-has no setting for that.
+has no setting for that. Nor has it one for what it does before: it imports all that the dashboard
+imports, to see whether that can be had.
 """
 
 import contextlib
@@ -15,19 +16,22 @@ _POLL_SECONDS = 0.05
 @contextlib.contextmanager
 def not_waited_for() -> Iterator[None]:
     """Lets ``ray.init`` start the dashboard and go on; :func:`address` waits for it."""
+    from ray._private import utils
     from ray._private.ray_constants import DASHBOARD_ADDRESS
     from ray.experimental import internal_kv
 
-    ask = internal_kv._internal_kv_get
+    ask, try_imports = internal_kv._internal_kv_get, utils.get_dashboard_dependency_error
 
     def told(key: Any, **where: Any) -> Any:
         return b"starting" if key == DASHBOARD_ADDRESS else ask(key, **where)
 
     internal_kv._internal_kv_get = told
+    utils.get_dashboard_dependency_error = lambda: None  # `ray[default]` is a dependency of ours
     try:
         yield
     finally:
         internal_kv._internal_kv_get = ask
+        utils.get_dashboard_dependency_error = try_imports
 
 
 def address() -> str | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import precision_recall_curve
 
 NOBODY = float(np.nextafter(1, 2))
 """The threshold that calls no row positive, since no probability is that high."""
@@ -38,6 +37,8 @@ def compute_thresholds(y: np.ndarray, probabilities: np.ndarray) -> ThresholdCur
         y: int ndarray of shape (n_rows,), 0 or 1, with at least one positive.
         probabilities: Of class 1, ndarray of shape (n_rows,).
     """
+    from sklearn.metrics import precision_recall_curve
+
     precision, recall, threshold = precision_recall_curve(y, probabilities)
     precision, recall = precision[:-1], recall[:-1]  # without the end that no threshold leads to
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)

@@ -1,9 +1,14 @@
 """Reference models on the same rows, so that a user sees whether the network is worth it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
-from ..datasets.preprocessing import Preprocessor
+if TYPE_CHECKING:
+    from ..datasets.preprocessing import Preprocessor
 
 REFERENCES = ("majority", "logistic_regression", "gradient_boosting")
 

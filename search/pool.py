@@ -25,6 +25,7 @@ from ..trainables.tune_adapter import REPORT, Lent, SweepRows
 from .feed import Call, Calls, Feed, Job, Source
 from .tune_internals import (
     expect_no_files_of_trials,
+    import_no_trackers,
     keep_workers,
     name_tasks,
     survive_full_memory,
@@ -63,6 +64,7 @@ class TrainingPool:
         take_waiting_processes()
         survive_full_memory()
         expect_no_files_of_trials()
+        import_no_trackers()
         worker = tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus})
         worker.__name__ = worker.__qualname__ = "TrialWorker"  # the actors' class in the dashboard
         self._tuner = tune.Tuner(

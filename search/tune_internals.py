@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from ray.air._internal import usage
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.analysis import experiment_analysis
@@ -30,6 +31,11 @@ def take_waiting_processes() -> None:
 def expect_no_files_of_trials() -> None:
     """Keeps Tune from warning, trial by trial, that there are none; the records are ours."""
     logging.getLogger(experiment_analysis.__name__).setLevel(logging.ERROR)
+
+
+def import_no_trackers() -> None:
+    """Keeps Tune from importing MLflow and its like, seconds each, to count who uses them."""
+    usage.tag_callbacks = lambda _: False
 
 
 def survive_full_memory() -> None:

@@ -2,37 +2,18 @@
 
 import io
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from ..datasets.locations import Location
 from ..results.files import write_bytes
 from .family import Network
+from .history import Ending, EpochRecord
 from .program import ResidentRows
 
 _BEST_WEIGHT = "best_weight_{}"
 """Names of the best epoch's weights in a checkpoint."""
-
-
-class Ending(StrEnum):
-    """Why a training came to its end by itself."""
-
-    COMPLETED = "completed"  # trained max_epochs
-    CONVERGED = "converged"  # no better validation loss for `patience` epochs
-    DIVERGED = "diverged"  # a loss was NaN or infinite
-
-
-class EpochRecord(NamedTuple):
-    """A row of a training's history; losses in nats a row, ``epoch`` counted from 1."""
-
-    epoch: int
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,12 @@ from ..datasets.stores import patiently
 from ..datasets.views import Rows, View
 from ..results.objective import MetricSpec, finite_or_none, load_metric
 from .family import MLP, FamilySpec, load_family
+from .history import EpochRecord
 from .trial_states import state_file, storage_error
 
 if TYPE_CHECKING:
     from ..datasets.preparation import Prepared
-    from .training import EpochRecord, Training, TrainingData
+    from .training import Training, TrainingData
 
 log = logging.getLogger(__name__)
 

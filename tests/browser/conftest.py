@@ -94,7 +94,8 @@ class Terminal:
         """What the screen shows as soon as it has a match."""
         deadline = time.monotonic() + seconds
         while not re.search(pattern, text := self.text()):
-            assert not self.ended, text
+            # Of the same reading: in the next one the command may have ended as it was to.
+            assert not re.search(ENDED, text), text
             assert time.monotonic() < deadline, text
             time.sleep(0.1)
         return text

@@ -16,9 +16,10 @@ from evensweep.results.calibration import shift_log_odds
 from evensweep.trainables.builder_family import BuilderFamily
 from evensweep.trainables.exported import PackedModel, keras_files, load_network, score_exported
 from evensweep.trainables.family import MLP, FamilySpec, load_family
+from evensweep.trainables.history import EpochRecord
 from evensweep.trainables.mlp_family import MLPFamily
 from evensweep.trainables.probe import probe_builder
-from evensweep.trainables.training import EpochRecord, Training, TrainingData
+from evensweep.trainables.training import Training, TrainingData
 
 HERE = str(Path(__file__).parent)
 CONFIG = {"learning_rate": 3e-3, "batch_size": 48, "rate": 0.3}

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from evensweep.trainables.family import State
+from evensweep.trainables.history import Ending, EpochRecord
 from evensweep.trainables.mlp import MLPConfig
 from evensweep.trainables.mlp_family import MLPNetwork
 from evensweep.trainables.program import EpochOutcome, ResidentRows
-from evensweep.trainables.training import Ending, EpochRecord, Training, TrainingData
+from evensweep.trainables.training import Training, TrainingData
 
 import keras  # isort: skip - after the runtime has set TensorFlow up
 
