@@ -131,6 +131,7 @@ def ray_session(
     finally:
         _current = before
         if mine:
+            _end_monitor()
             ray.shutdown()
 
 
@@ -213,6 +214,18 @@ def _on_loopback() -> Iterator[None]:
             yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def _end_monitor() -> None:
+    """Ends the autoscaler's monitor of a session started here, as Ray does a second later.
+
+    Ray asks it to end, waits for that in vain, and only then kills it.
+    """
+    from ray._private import ray_constants, worker
+
+    node = worker._global_node  # None with ray://, and one without processes elsewhere
+    for started in node.all_processes.get(ray_constants.PROCESS_TYPE_MONITOR, []) if node else []:
+        started.process.kill()
 
 
 def _let_agents_choose_ports() -> None:

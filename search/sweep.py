@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import platform
@@ -39,6 +40,7 @@ _PACKAGE = __name__.partition(".")[0]
 _DRIVER_MODULES = (
     f"{_PACKAGE}.datasets.preparation",
     f"{_PACKAGE}.results.summary",
+    f"{_PACKAGE}.search.stages",
     "imblearn.over_sampling",
     "imblearn.under_sampling",
 )
@@ -141,8 +143,15 @@ def session_for_sweeps(
     # The slow imports of driver and workers pass while it starts.
 
     def import_for_driver() -> None:
-        for module in _DRIVER_MODULES:
-            importlib.import_module(module)
+        # The collector would look again and again at a million objects, all of which stay.
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            for module in _DRIVER_MODULES:
+                importlib.import_module(module)
+        finally:
+            if collects:
+                gc.enable()
 
     return ray_session(
         address, cpus, preload=[f"{_PACKAGE}.search.worker_start"], meanwhile=import_for_driver
