@@ -9,11 +9,13 @@ tables and docs/benchmarks.md are made from that file.
 """
 
 import argparse
+import itertools
 import json
 import signal
 import sys
 import tempfile
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from comparison.machine import describe_machine
@@ -22,7 +24,7 @@ from comparison.meter import measure
 from comparison.page import page, terminal_tables
 from comparison.rows import benchmark_table, write_rows
 from comparison.settings import FULL, QUICK, VIEWS, Form
-from comparison.tools import TOOLS, Task, command, environment, outcome
+from comparison.tools import COMPETITORS, Task, command, environment, in_turns, outcome
 from rich.console import Console
 
 from evensweep.datasets.table import Table
@@ -70,20 +72,24 @@ class SideBySide:
         measured = {measurement.task for measurement in self.section.measurements}
         waiting = [task for task in tasks if task not in measured]
         print(f"{len(tasks) - len(waiting)} of {len(tasks)} are measured already", flush=True)
+        turns = in_turns(waiting)
+        count, numbers = sum(map(len, turns)), itertools.count(1)
         failed = []
-        for number, task in enumerate(waiting, start=1):
-            label = f"[{number}/{len(waiting)}] {task.view}, seed {task.seed}, {task.tool}:"
-            print(label, "…", flush=True)
-            with tempfile.TemporaryDirectory(prefix="evensweep-benchmark-") as folder:
-                measurement = self._measure(task, Path(folder))
-            if measurement is None:
-                failed.append(task)
-                continue
-            self.store.put(self.section.added(measurement))
-            print(label, _one_line(measurement), flush=True)
+        for turn in turns:
+            began = datetime.now(UTC).isoformat(timespec="seconds")
+            for task in turn:
+                label = f"[{next(numbers)}/{count}] {task.view}, seed {task.seed}, {task.tool}:"
+                print(label, "…", flush=True)
+                with tempfile.TemporaryDirectory(prefix="evensweep-benchmark-") as folder:
+                    measurement = self._measure(task, began, Path(folder))
+                if measurement is None:
+                    failed.append(task)
+                    continue
+                self.store.put(self.section.added(measurement))
+                print(label, _one_line(measurement), flush=True)
         return failed
 
-    def _measure(self, task: Task, folder: Path) -> Measurement | None:
+    def _measure(self, task: Task, turn: str, folder: Path) -> Measurement | None:
         rows = write_rows(self.table, self.data, task.seed, folder)[task.view]
         log = folder / "log.txt"
         usage = measure(
@@ -99,7 +105,7 @@ class SideBySide:
             return None
         used = asdict(usage)
         del used["exit_code"]
-        return Measurement(**asdict(task), **used, **asdict(outcome(task, folder)))
+        return Measurement(**asdict(task), turn=turn, **used, **asdict(outcome(task, folder)))
 
 
 def _one_line(measurement: Measurement) -> str:
@@ -115,7 +121,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small budgets, one repeat")
     parser.add_argument("--repeats", type=int, help="default: 3, and 1 with --quick")
     parser.add_argument("--views", nargs="+", choices=VIEWS, default=VIEWS)
-    parser.add_argument("--tools", nargs="+", choices=TOOLS, default=TOOLS)
+    parser.add_argument(
+        "--tools", nargs="+", choices=COMPETITORS, default=[*COMPETITORS], help="beside Evensweep"
+    )
     parser.add_argument("--data", type=Path, help="table; default: audiobooks or demonstration")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.json")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
@@ -146,7 +154,6 @@ def _run(arguments: argparse.Namespace, store: Store) -> list[Task]:
     data = arguments.data or (AUDIOBOOKS if AUDIOBOOKS.exists() else None)
     data = data.resolve() if data else None
     benchmark = SideBySide(form, data, benchmark_table(data), store)
-    # Tools take turns within a repeat, so that a machine's changing speed meets all of them.
     tasks = [
         Task(tool, view, seed)
         for seed in range(arguments.repeats or form.repeats)

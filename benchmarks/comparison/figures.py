@@ -1,4 +1,4 @@
-"""Medians and ratios over the repeats of a view."""
+"""Medians and ratios over the measurements of a view."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from .tools import EVENSWEEP, TOOLS
 
 @dataclass(frozen=True)
 class Spread:
-    """Median, minimum and maximum of a figure over the repeats."""
+    """Median, minimum and maximum of a figure."""
 
     median: float
     low: float
@@ -28,7 +28,7 @@ class ToolFigures:
 
     Attributes:
         tool: Its name.
-        runs: Repeats.
+        runs: Its measurements.
         wall_seconds: From start to end.
         cpu_seconds: Of all processes.
         peak_bytes: Of all processes together.
@@ -36,8 +36,8 @@ class ToolFigures:
         configurations: Different ones.
         epochs: Trained in all.
         best_val_loss: In nats a row.
-        failed: Trials without a result, over all repeats.
-        wall_ratio: Median over the repeats of its wall time to Evensweep's; None without one.
+        failed: Trials without a result, in all of them.
+        wall_ratio: Median over the turns of its wall time to Evensweep's; None without one.
         cpu_ratio: The same of CPU time.
     """
 
@@ -57,7 +57,7 @@ class ToolFigures:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A tool beside Evensweep in the same repeat, whose runs followed one another on one machine.
+    """A tool beside Evensweep in the same turn, in which they followed one another on one machine.
 
     Attributes:
         wall_ratio: The tool's wall time to Evensweep's.
@@ -71,13 +71,13 @@ class Comparison:
 
 
 def comparisons(measurements: Iterable[Measurement], view: str) -> dict[str, list[Comparison]]:
-    """Each measured tool's comparisons on a view, one a repeat in which Evensweep was measured."""
+    """Each measured tool's comparisons on a view, one a turn in which Evensweep was measured."""
     of_view = [m for m in measurements if m.view == view]
-    own = {m.seed: m for m in of_view if m.tool == EVENSWEEP}
+    own = {m.turn: m for m in of_view if m.tool == EVENSWEEP}
     compared: dict[str, list[Comparison]] = {tool: [] for tool in TOOLS}
     for run in of_view:
-        if run.seed in own:
-            beside = own[run.seed]
+        if run.turn in own:
+            beside = own[run.turn]
             compared[run.tool].append(
                 Comparison(
                     run.wall_seconds / beside.wall_seconds,

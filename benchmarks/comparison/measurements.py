@@ -1,14 +1,14 @@
 """Finished measurements in a JSON file, to which each is added at once."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from evensweep.results.files import read_json, write_json
 
-from .tools import Task
+from .tools import EVENSWEEP, Task
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class Measurement:
         tool: Of the task.
         view: Of the task.
         seed: Of the task.
+        turn: When the turn began in which it was measured. The tools of a turn follow one another,
+            Evensweep first, so that the others can be compared with it.
         wall_seconds: From the process's start to its end.
         cpu_seconds: Of all its processes.
         peak_bytes: Of all its processes together.
@@ -32,6 +34,7 @@ class Measurement:
     tool: str
     view: str
     seed: int
+    turn: str
     wall_seconds: float
     cpu_seconds: float
     peak_bytes: int
@@ -64,13 +67,22 @@ class Section:
     def without(self, tasks: Iterable[Task]) -> Self:
         """The section with nothing measured of some tasks."""
         dropped = set(tasks)
-        kept = tuple(m for m in self.measurements if m.task not in dropped)
-        return type(self)(self.settings, self.machine, kept)
+        return self._with([m for m in self.measurements if m.task not in dropped])
 
     def added(self, measurement: Measurement) -> Self:
-        """The section with a measurement in the place of an earlier one of its task."""
-        rest = self.without([measurement.task]).measurements
-        return type(self)(self.settings, self.machine, (*rest, measurement))
+        """The section with a measurement, which takes the place of an earlier one of another tool.
+
+        Evensweep's stay for as long as there is another tool of their turn.
+        """
+        task = measurement.task
+        rest = [m for m in self.measurements if m.tool == EVENSWEEP or m.task != task]
+        return self._with([*rest, measurement])
+
+    def _with(self, measurements: Sequence[Measurement]) -> Self:
+        turns = {m.turn for m in measurements if m.tool != EVENSWEEP}
+        turns |= {m.turn for m in measurements[-1:]}  # of which others may follow
+        kept = tuple(m for m in measurements if m.turn in turns)
+        return type(self)(self.settings, self.machine, kept)
 
 
 class Store:

@@ -22,7 +22,7 @@ HEADINGS = (
     "CPU ratio",
 )
 
-OVERALL = ("tool", "repeats", "wall ratio", "CPU ratio", "best val. loss: more by")
+OVERALL = ("tool", "turns", "wall ratio", "CPU ratio", "best val. loss: more by")
 
 TABLES = "<!-- tables -->"
 """The line of ``page.md`` that the tables take the place of."""
@@ -68,19 +68,19 @@ def page(sections: Iterable[Section]) -> str:
     """The whole page, in Markdown."""
     frame = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
     sections = list(sections)
-    tables = [*_all_repeats(sections), *map(_section, sections)]
+    tables = [*_all_turns(sections), *map(_section, sections)]
     return frame.replace(TABLES, "\n".join(tables).strip())
 
 
-def _all_repeats(sections: Sequence[Section]) -> list[str]:
-    """The ratios over every repeat of a form, each of which is of one machine."""
+def _all_turns(sections: Sequence[Section]) -> list[str]:
+    """The ratios over every turn of a form, each of which is of one machine."""
     lines = []
     by_settings: dict[str, list[Section]] = {}
     for section in sections:
         by_settings.setdefault(str(section.settings), []).append(section)
     for alike in by_settings.values():
         settings = alike[0].settings
-        lines += [f"## Ratios over all repeats: `{settings['command']}`", ""]
+        lines += [f"## Ratios over all turns: `{settings['command']}`", ""]
         for view in settings["max_epochs"]:
             compared: dict[str, list[Comparison]] = {}
             for section in alike:
@@ -89,13 +89,13 @@ def _all_repeats(sections: Sequence[Section]) -> list[str]:
             rows = [
                 (
                     tool,
-                    str(len(repeats)),
-                    _spread(Spread.of([c.wall_ratio for c in repeats]), "{:.2f}×"),
-                    _spread(Spread.of([c.cpu_ratio for c in repeats]), "{:.2f}×"),
-                    _spread(Spread.of([c.loss_difference for c in repeats]), "{:+z.4f}"),
+                    str(len(turns)),
+                    _spread(Spread.of([c.wall_ratio for c in turns]), "{:.2f}×"),
+                    _spread(Spread.of([c.cpu_ratio for c in turns]), "{:.2f}×"),
+                    _spread(Spread.of([c.loss_difference for c in turns]), "{:+z.4f}"),
                 )
-                for tool, repeats in compared.items()
-                if repeats and tool != EVENSWEEP
+                for tool, turns in compared.items()
+                if turns and tool != EVENSWEEP
             ]
             if rows:
                 lines += [f"**{view}**", "", *_markdown(OVERALL, rows), ""]

@@ -3,7 +3,7 @@
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,18 @@ class Task:
     tool: str
     view: str
     seed: int
+
+
+def in_turns(tasks: Iterable[Task]) -> list[list[Task]]:
+    """The tasks by view and seed, with Evensweep's at the head of each turn.
+
+    What a tool is compared with is measured beside it, since a machine's speed changes by the hour.
+    """
+    turns: dict[tuple[str, int], list[Task]] = {}
+    for task in tasks:
+        own = Task(EVENSWEEP, task.view, task.seed)
+        turns.setdefault((task.view, task.seed), [own]).append(task)
+    return list(turns.values())
 
 
 def command(task: Task, form: Form, data: Path | None, rows: Path, folder: Path) -> list[str]:
