@@ -34,7 +34,7 @@ def expect_no_files_of_trials() -> None:
 
 
 def import_no_trackers() -> None:
-    """Keeps Tune from importing MLflow and its like, seconds each, to count who uses them."""
+    """Keeps Tune from importing MLflow, which takes a second, to count who uses it."""
     usage.tag_callbacks = lambda _: False
 
 
