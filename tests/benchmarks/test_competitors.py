@@ -49,10 +49,11 @@ def test_rows_are_those_of_a_run(tmp_path: Path) -> None:
 
 
 def test_network_is_evensweeps_and_its_validation_loss_is_natural(rows: Rows) -> None:
-    import keras
-    from competitors.network import build_network
-
+    from evensweep.trainables import runtime  # noqa: F401 - sets TensorFlow up, before any use
     from evensweep.trainables.mlp import MLPConfig, build_keras_model, initial_weights
+
+    import keras  # isort: skip
+    from competitors.network import build_network  # isort: skip
 
     config = MLPConfig(2, 16, "tanh", dropout_rate=0.1, l2_strength=0.01)
     weights = initial_weights(config, 4, seed=0)
